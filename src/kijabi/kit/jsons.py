@@ -1,0 +1,76 @@
+"""JSON in and out: orjson, with the two limits of it that matter here made explicit."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+# orjson refuses to dump what is nested deeper than 254; what is let in must be able to get out again.
+MAX_DEPTH = 200
+
+Fragment = orjson.Fragment
+
+
+class Malformed(ValueError):
+    """The bytes are not JSON, or nested deeper than ``MAX_DEPTH``."""
+
+
+def loads(data: bytes | str) -> Any:
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(str(error)) from error
+    if _deeper_than(value, MAX_DEPTH):
+        raise Malformed(f"exceeded max depth of {MAX_DEPTH}")
+    return value
+
+
+def dumps(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+
+
+def duplicate_keys(data: bytes) -> list[str]:
+    """Paths (``spec.replicas``-style) of keys that stand twice in one object, in the order found."""
+    found: list[str] = []
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key, value in items:
+            if key in result:
+                result.setdefault(_DUPLICATES, []).append(key)
+            result[key] = value
+        return result
+
+    _collect(json.loads(data, object_pairs_hook=pairs), "", found)
+    return found
+
+
+_DUPLICATES = "\0duplicates"
+
+
+def _collect(value: Any, path: str, found: list[str]) -> None:
+    if isinstance(value, dict):
+        for key in value.pop(_DUPLICATES, ()):
+            found.append(f"{path}.{key}" if path else key)
+        for key, child in value.items():
+            _collect(child, f"{path}.{key}" if path else key, found)
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            _collect(child, f"{path}[{index}]", found)
+
+
+def _deeper_than(value: Any, limit: int) -> bool:
+    # Breadth first over containers only; the levels of an ordinary object are few, so this is cheap.
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(limit):
+        if not level:
+            return False
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, (dict, list))
+        ]
+    return bool(level)
