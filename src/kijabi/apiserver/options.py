@@ -1,0 +1,68 @@
+"""The flags of the API server, under upstream's names (dashes become underscores).
+
+Source: https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """File fields are paths, empty where not used. ``store`` is ours: ``sqlite:///path`` or ``memory:``.
+
+    ``token_seconds`` are seconds; ranges are text as on the command line (``10.96.0.0/16``, ``30000-32767``).
+    """
+
+    store: str = "memory:"
+    bind_address: str = "0.0.0.0"
+    secure_port: int = 6443
+    advertise_address: str = ""
+    tls_cert_file: str = ""
+    tls_private_key_file: str = ""
+    client_ca_file: str = ""
+    # Front proxy (aggregation): who may assert users by headers.
+    requestheader_client_ca_file: str = ""
+    requestheader_allowed_names: tuple[str, ...] = ()
+    requestheader_username_headers: tuple[str, ...] = ("X-Remote-User",)
+    requestheader_group_headers: tuple[str, ...] = ("X-Remote-Group",)
+    requestheader_extra_headers_prefix: tuple[str, ...] = ("X-Remote-Extra-",)
+    proxy_client_cert_file: str = ""
+    proxy_client_key_file: str = ""
+    # Service account tokens.
+    service_account_key_file: tuple[str, ...] = ()
+    service_account_signing_key_file: str = ""
+    service_account_issuer: tuple[str, ...] = ("https://kubernetes.default.svc.cluster.local",)
+    service_account_max_token_expiration: int = 0
+    service_account_extend_token_expiration: bool = True
+    api_audiences: tuple[str, ...] = ()
+    # Who may what.
+    anonymous_auth: bool = True
+    authorization_mode: tuple[str, ...] = ("Node", "RBAC")
+    enable_bootstrap_token_auth: bool = True
+    enable_admission_plugins: tuple[str, ...] = ()
+    disable_admission_plugins: tuple[str, ...] = ()
+    # Services.
+    service_cluster_ip_range: str = "10.96.0.0/16"
+    service_node_port_range: str = "30000-32767"
+    # Kubelets.
+    kubelet_client_certificate: str = ""
+    kubelet_client_key: str = ""
+    kubelet_certificate_authority: str = ""
+    kubelet_preferred_address_types: tuple[str, ...] = (
+        "Hostname",
+        "InternalDNS",
+        "InternalIP",
+        "ExternalDNS",
+        "ExternalIP",
+    )
+    # Limits.
+    max_requests_inflight: int = 400
+    max_mutating_requests_inflight: int = 200
+    min_request_timeout: int = 1800
+    request_timeout: int = 60
+    default_watch_cache_size: int = 100
+    event_ttl: int = 3600
+    # The in-process cluster leaves the kubernetes Service's endpoints alone: there is no socket to point at.
+    endpoint_reconciler_type: str = "lease"
