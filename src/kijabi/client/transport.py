@@ -70,7 +70,7 @@ def _query(query: Query | None) -> str:
 
 
 class Http:
-    """A transport over TLS or plain HTTP. ``token`` is asked for before every request, as bound tokens are renewed."""
+    """A transport over TLS or plain HTTP. ``token`` is asked for before every request: bound tokens are renewed."""
 
     def __init__(
         self,

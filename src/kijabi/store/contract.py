@@ -59,13 +59,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One write. ``value`` is None for a deletion; ``previous`` is what stood there before (None: a creation)."""
+    """One write. ``value`` is None for a deletion; ``previous`` is what stood there before (None: a creation).
+
+    ``created`` is the revision that first wrote the key, ``before`` the one that wrote ``previous`` (0: none did).
+    """
 
     key: str
     revision: int
     value: bytes | None
     previous: bytes | None
     created: int
+    before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ class Store(Protocol):
     def watch(self, prefix: str, *, after: int) -> Watch:
         """Every event on keys with ``prefix`` whose revision is above ``after``, then all to come.
 
-        Raises Compacted at once where events after ``after`` are no longer kept.
+        Raises at once: Compacted where events after ``after`` are no longer kept, Future where ``after`` is to come.
         """
         ...
 
@@ -147,6 +151,11 @@ class Watch:
     def close(self) -> None:
         self.closed = True
         self._ready.set()
+
+    def take_nowait(self) -> list[Event]:
+        """All events that are there, perhaps none."""
+        events, self._events = self._events, []
+        return events
 
     async def batch(self) -> list[Event]:
         """All events that are there, waiting for at least one; empty when closed by the consumer."""

@@ -1,0 +1,1 @@
+"""The pytest plugin: fixtures that a project gets by installing Kijabi."""
