@@ -85,9 +85,7 @@ def decode_token(token: str) -> tuple[str, int]:
     except (ValueError, binascii.Error, AttributeError) as error:
         raise errors.BadRequest(f"invalid continue token: continue key is not valid: {error}") from error
     if version != "meta.k8s.io/v1":
-        raise errors.BadRequest(
-            f"invalid continue token: continue key is not valid: server does not recognize this encoded version {version}"
-        )
+        raise _bad_token(f"server does not recognize this encoded version {version}")
     if revision == 0:
         raise _bad_token("incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
     if not start:
@@ -125,7 +123,7 @@ class Lister:
         self._store = store
         self._feed = feed
 
-    async def list(self, cache: Cache, wanted: Wanted) -> Listed:
+    async def page(self, cache: Cache, wanted: Wanted) -> Listed:
         """One page. Raises BadRequest, Expired or Timeout."""
         start, exact = "", 0
         if wanted.token:
@@ -143,7 +141,7 @@ class Lister:
             # Nothing of this resource changed since: the present is the snapshot that was asked for.
             entries = cache.select(wanted.interest.namespace, cache.prefix + start if start else "")
             revision = exact or self._feed.revision
-        return self._page(cache, wanted, entries, revision)
+        return self._cut(cache, wanted, entries, revision)
 
     async def _at(self, cache: Cache, wanted: Wanted, start: str, revision: int) -> list[Entry]:
         namespace = wanted.interest.namespace
@@ -159,7 +157,7 @@ class Lister:
         least = cache.prefix + start
         return [cache.entry_of(entry.key, entry.value, entry.revision) for entry in page.entries if entry.key >= least]
 
-    def _page(self, cache: Cache, wanted: Wanted, entries: list[Entry], revision: int) -> Listed:
+    def _cut(self, cache: Cache, wanted: Wanted, entries: list[Entry], revision: int) -> Listed:
         matches, limit = wanted.interest.matches, wanted.limit
         if matches is None:
             if not limit or len(entries) <= limit:

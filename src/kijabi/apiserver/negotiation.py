@@ -1,0 +1,156 @@
+"""Which media types go in and out.
+
+JSON and YAML are spoken; ``as=Table`` and ``as=PartialObjectMetadata`` ask for another shape. A list of types is tried
+in the client's order of preference, and what is unknown (protobuf among them) is passed over.
+Source: the API concepts' "Alternate representations of resources".
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from kijabi.api import errors
+from kijabi.kit import http, yamls
+
+JSON, YAML = "application/json", "application/yaml"
+SUPPORTED = (JSON, YAML)
+TABLE = "Table"
+PARTIAL, PARTIAL_LIST = "PartialObjectMetadata", "PartialObjectMetadataList"
+PATCH_TYPES = (
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+)
+_BROWSERS = ("curl", "Wget", "Mozilla/5.0")
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """``kind`` is the shape asked for (empty: the object as it is), ``group`` and ``version`` those of that shape."""
+
+    type: str = JSON
+    kind: str = ""
+    group: str = ""
+    version: str = ""
+    stream: str = ""
+    pretty: bool = False
+
+    @property
+    def content_type(self) -> str:
+        return self.type
+
+
+DEFAULT = Media()
+
+
+def not_acceptable(accepted: tuple[str, ...] = SUPPORTED) -> errors.NotAcceptable:
+    return errors.NotAcceptable(f"only the following media types are accepted: {', '.join(accepted)}")
+
+
+def unsupported(accepted: tuple[str, ...] = SUPPORTED) -> errors.UnsupportedMediaType:
+    return errors.UnsupportedMediaType(
+        f"the body of the request was in an unknown format - accepted media types include: {', '.join(accepted)}"
+    )
+
+
+@functools.lru_cache(maxsize=512)
+def clauses(header: str) -> tuple[tuple[str, dict[str, str]], ...]:
+    """(media type, parameters) of an Accept header, best first."""
+    found = []
+    for text in header.split(","):
+        type_, *params = (part.strip() for part in text.split(";"))
+        options = {}
+        for param in params:
+            name, _, value = param.partition("=")
+            options[name.strip()] = value.strip().strip('"')
+        try:
+            quality = float(options.pop("q", "1"))
+        except ValueError:
+            quality = 1.0
+        found.append((-quality, type_, options))
+    found.sort(key=lambda clause: clause[0])
+    return tuple((type_, options) for _, type_, options in found)
+
+
+def _concrete(type_: str) -> tuple[str, ...]:
+    if type_ in ("*/*", "application/*"):
+        return SUPPORTED
+    return (type_,) if type_ in SUPPORTED else ()
+
+
+@functools.lru_cache(maxsize=512)
+def _accept(header: str) -> Media | None:
+    for type_, options in clauses(header):
+        for candidate in _concrete(type_):
+            media = _media(candidate, options)
+            if media is not None:
+                return media
+    return None
+
+
+def _media(type_: str, options: dict[str, str]) -> Media | None:
+    kind, group, version = options.get("as", ""), options.get("g", ""), options.get("v", "")
+    if kind or group or version:
+        known = group == "meta.k8s.io" and version in ("v1", "v1beta1") and kind in (TABLE, PARTIAL, PARTIAL_LIST)
+        if not known:
+            return None
+    if options.get("stream", "") not in ("", "watch"):
+        return None
+    return Media(type_, kind, group, version, options.get("stream", ""), options.get("pretty") == "1")
+
+
+def accept(request: http.Request) -> Media:
+    """The media type of the answer about a resource. Raises NotAcceptable."""
+    header = request.headers.get("Accept")
+    if not header or header == JSON:
+        return DEFAULT
+    media = _accept(header)
+    if media is None:
+        raise not_acceptable()
+    return media
+
+
+def plain(request: http.Request) -> Media:
+    """The media type of an answer that has no other shape (a Status, discovery); JSON where nothing fits."""
+    for type_, _ in clauses(request.headers.get("Accept", "")):
+        for candidate in _concrete(type_):
+            return Media(candidate)
+    return DEFAULT
+
+
+def body_type(request: http.Request) -> str:
+    """The media type of a request's body (JSON where it says nothing). Raises UnsupportedMediaType."""
+    header = request.headers.get("Content-Type")
+    if not header:
+        return JSON
+    type_ = header.partition(";")[0].strip().lower()
+    if type_ not in SUPPORTED:
+        raise unsupported()
+    return type_
+
+
+def is_pretty(request: http.Request, media: Media) -> bool:
+    """Whether a human reads this: asked for, or the client is a browser or curl."""
+    if "pretty" in request.query_string:
+        asked = request.param("pretty")
+        if asked:
+            return asked.lower() in ("1", "t", "true")
+    return media.pretty or request.headers.get("User-Agent", "").startswith(_BROWSERS)
+
+
+def encode(obj: Any, media: Media, pretty: bool = False) -> bytes:
+    if media.type == YAML:
+        return yamls.dumps(obj).encode()
+    option = orjson.OPT_NON_STR_KEYS | (orjson.OPT_INDENT_2 if pretty else 0)
+    return orjson.dumps(obj, option=option)
+
+
+def recode(body: bytes, media: Media, pretty: bool) -> bytes:
+    """JSON bytes as ``media`` asks; the same bytes where nothing is to be done."""
+    if media.type == JSON and not pretty:
+        return body
+    return encode(orjson.loads(body), media, pretty)

@@ -1,0 +1,234 @@
+"""The options of a request: CreateOptions, UpdateOptions, PatchOptions, DeleteOptions, ListOptions, GetOptions.
+
+Values that cannot be read are 400, values that are read and not allowed are 422, both in upstream's words.
+Source: the "Common parameters" page of the API reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from kijabi.api import errors, field
+from kijabi.api.resource import Object
+from kijabi.kit import http
+
+META = "meta.k8s.io"
+_DIRECTIVES = ("", "Ignore", "Strict", "Warn")
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """What CREATE, UPDATE and PATCH have in common. ``field_validation`` is Ignore, Warn (the default) or Strict."""
+
+    kind: str = "CreateOptions"
+    dry_run: bool = False
+    field_manager: str = ""
+    field_validation: str = "Warn"
+
+    @property
+    def object(self) -> Object:
+        """As admission sees them."""
+        options: Object = {"kind": self.kind, "apiVersion": "meta.k8s.io/v1"}
+        if self.dry_run:
+            options["dryRun"] = ["All"]
+        if self.field_manager:
+            options["fieldManager"] = self.field_manager
+        options["fieldValidation"] = self.field_validation
+        return options
+
+
+@dataclass(frozen=True, slots=True)
+class ListOptions:
+    """``resource_version`` None: not given. ``send_initial_events`` None: not given. ``timeout`` 0: not given."""
+
+    watch: bool = False
+    label_selector: str = ""
+    field_selector: str = ""
+    resource_version: int | None = None
+    resource_version_match: str = ""
+    limit: int = 0
+    continue_: str = ""
+    timeout: int = 0
+    bookmarks: bool = False
+    send_initial_events: bool | None = None
+
+
+_PLAIN_LIST = ListOptions()
+_WRITES = {kind: WriteOptions(kind) for kind in ("CreateOptions", "UpdateOptions", "PatchOptions")}
+
+
+def _boolean(request: http.Request, name: str) -> bool:
+    value = request.param(name)
+    # Upstream reads a parameter without a value, and any word but false and 0, as true.
+    return name in request.query and value.lower() not in ("false", "0")
+
+
+def _integer(request: http.Request, name: str) -> int:
+    value = request.param(name)
+    if not value:
+        return 0
+    try:
+        return int(value)
+    except ValueError as error:
+        raise errors.BadRequest(f'strconv.ParseInt: parsing "{value}": invalid syntax') from error
+
+
+def _revision(value: str) -> int | None:
+    if not value:
+        return None
+    if not value.isdecimal():
+        problem = field.invalid("resourceVersion", value, f'strconv.ParseUint: parsing "{value}": invalid syntax')
+        raise errors.BadRequest(f"invalid resource version: {problem}")
+    return int(value)
+
+
+def revision(request: http.Request) -> int | None:
+    """``resourceVersion`` of a read. Raises BadRequest."""
+    return _revision(request.param("resourceVersion")) if request.query_string else None
+
+
+def writing(request: http.Request, kind: str) -> WriteOptions:
+    """Raises Invalid (422) for values that are not allowed."""
+    if not request.query_string:
+        return _WRITES[kind]
+    dry_run = request.query.get("dryRun", [])
+    manager, validation = request.param("fieldManager"), request.param("fieldValidation")
+    problems: list[field.Error] = []
+    if kind == "PatchOptions" and "force" in request.query:
+        problems.append(field.forbidden("force", "may not be specified for non-apply patch"))
+    if len(manager.encode()) > 128:
+        problems.append(field.too_long("fieldManager", 128))
+    for place, letter in enumerate(manager):
+        if not letter.isprintable():
+            name = f"U+{ord(letter):04X}"
+            problems.append(field.invalid("fieldManager", manager, f"invalid character {name} (at position {place})"))
+    problems.extend(_check_dry_run(dry_run))
+    if validation not in _DIRECTIVES:
+        problems.append(field.not_supported("fieldValidation", validation, _DIRECTIVES))
+    if problems:
+        raise errors.invalid(kind, "", problems, META)
+    return WriteOptions(kind, bool(dry_run), manager, validation or "Warn")
+
+
+def _check_dry_run(values: list[str]) -> list[field.Error]:
+    if all(value == "All" for value in values):
+        return []
+    return [field.not_supported("dryRun", values, ["All"])]
+
+
+def listing(request: http.Request) -> ListOptions:
+    """Raises BadRequest for what cannot be read and Invalid for what does not go together."""
+    if not request.query_string:
+        return _PLAIN_LIST
+    initial = _boolean(request, "sendInitialEvents") if "sendInitialEvents" in request.query else None
+    options = ListOptions(
+        watch=_boolean(request, "watch"),
+        label_selector=request.param("labelSelector"),
+        field_selector=request.param("fieldSelector"),
+        resource_version=_revision(request.param("resourceVersion")),
+        resource_version_match=request.param("resourceVersionMatch"),
+        limit=max(0, _integer(request, "limit")),
+        continue_=request.param("continue"),
+        timeout=max(0, _integer(request, "timeoutSeconds")),
+        bookmarks=_boolean(request, "allowWatchBookmarks"),
+        send_initial_events=initial,
+    )
+    problems = _check_watch(options) if options.watch else _check_list(options)
+    if problems:
+        raise errors.invalid("ListOptions", "", problems, META)
+    return options
+
+
+def _check_list(options: ListOptions) -> list[field.Error]:
+    found: list[field.Error] = []
+    match, path = options.resource_version_match, "resourceVersionMatch"
+    if match:
+        if options.resource_version is None:
+            found.append(field.forbidden(path, f"{path} is forbidden unless resourceVersion is provided"))
+        if options.continue_:
+            found.append(field.forbidden(path, f"{path} is forbidden when continue is provided"))
+        if match not in ("Exact", "NotOlderThan"):
+            found.append(field.not_supported(path, match, ["Exact", "NotOlderThan", ""]))
+        if match == "Exact" and options.resource_version == 0:
+            found.append(field.forbidden(path, f'{path} "exact" is forbidden for resourceVersion "0"'))
+    if options.send_initial_events is not None:
+        found.append(field.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+    return found
+
+
+def _check_watch(options: ListOptions) -> list[field.Error]:
+    found: list[field.Error] = []
+    match, path = options.resource_version_match, "resourceVersionMatch"
+    if options.send_initial_events is not None and match != "NotOlderThan":
+        found.append(field.forbidden(path, f"sendInitialEvents requires setting {path} to NotOlderThan"))
+    if match:
+        if options.send_initial_events is None:
+            found.append(field.forbidden(path, f"{path} is forbidden for watch unless sendInitialEvents is provided"))
+        if match != "NotOlderThan":
+            found.append(field.not_supported(path, match, ["NotOlderThan"]))
+        if options.continue_:
+            found.append(field.forbidden(path, f"{path} is forbidden when continue is provided"))
+    return found
+
+
+def deletion(request: http.Request, decode: Callable[[http.Request], Any]) -> Object:
+    """A DeleteOptions object, from the body where there is one, else from the query. Raises BadRequest or Invalid."""
+    options: Object = decode(request) if request.body.strip() else _query_deletion(request)
+    if not isinstance(options, dict):
+        raise errors.BadRequest("decoded object cannot be converted to DeleteOptions")
+    kind = options.get("kind") or "DeleteOptions"
+    if kind != "DeleteOptions":
+        raise errors.BadRequest("decoded object cannot be converted to DeleteOptions")
+    _check_types(options)
+    problems = _check_deletion(options)
+    if problems:
+        raise errors.invalid("DeleteOptions", "", problems, META)
+    return {**options, "kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1"}
+
+
+def _query_deletion(request: http.Request) -> Object:
+    if not request.query_string:
+        return {}
+    options: Object = {}
+    if request.param("gracePeriodSeconds"):
+        options["gracePeriodSeconds"] = _integer(request, "gracePeriodSeconds")
+    if request.param("propagationPolicy"):
+        options["propagationPolicy"] = request.param("propagationPolicy")
+    if "orphanDependents" in request.query:
+        options["orphanDependents"] = _boolean(request, "orphanDependents")
+    if "dryRun" in request.query:
+        options["dryRun"] = request.query["dryRun"]
+    return options
+
+
+_TYPES: dict[str, tuple[type, str]] = {
+    "gracePeriodSeconds": (int, "int64"),
+    "propagationPolicy": (str, "v1.DeletionPropagation"),
+    "orphanDependents": (bool, "bool"),
+    "dryRun": (list, "[]string"),
+    "preconditions": (dict, "v1.Preconditions"),
+}
+_JSON_NAMES = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
+
+
+def _check_types(options: Object) -> None:
+    for name, (wanted, go_type) in _TYPES.items():
+        value = options.get(name)
+        if value is not None and (not isinstance(value, wanted) or (wanted is int and isinstance(value, bool))):
+            was = _JSON_NAMES.get(type(value), "object")
+            raise errors.BadRequest(
+                f"json: cannot unmarshal {was} into Go struct field DeleteOptions.{name} of type {go_type}"
+            )
+
+
+def _check_deletion(options: Object) -> list[field.Error]:
+    found: list[field.Error] = []
+    policy, orphan = options.get("propagationPolicy"), options.get("orphanDependents")
+    if orphan is not None and policy is not None:
+        why = "orphanDependents and deletionPropagation cannot be both set"
+        found.append(field.invalid("propagationPolicy", policy, why))
+    if policy is not None and policy not in ("Foreground", "Background", "Orphan"):
+        found.append(field.not_supported("propagationPolicy", policy, ["Foreground", "Background", "Orphan", "nil"]))
+    return found + _check_dry_run(options.get("dryRun") or [])
