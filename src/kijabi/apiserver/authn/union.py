@@ -1,0 +1,35 @@
+"""Every way of saying who one is, in upstream's order: certificate, token, and nobody in particular."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kijabi.api import errors
+from kijabi.apiserver import contract
+from kijabi.apiserver.authn import names
+from kijabi.kit import http
+
+
+class Union:
+    """The first that recognizes the caller wins, also over a bad credential of an earlier kind. A caller with only bad
+    credentials is refused, never taken for anonymous."""
+
+    def __init__(self, members: Sequence[contract.Authenticator], *, anonymous: bool) -> None:
+        self._members = tuple(members)
+        self._anonymous = anonymous
+
+    async def authenticate(self, request: http.Request) -> contract.UserInfo | None:
+        if isinstance(request.identity, contract.UserInfo):
+            return request.identity
+        failure: errors.Unauthorized | None = None
+        for member in self._members:
+            try:
+                user = await member.authenticate(request)
+            except errors.Unauthorized as error:
+                failure = failure or error
+                continue
+            if user is not None:
+                return names.authenticated(user)
+        if failure is not None:
+            raise failure
+        return contract.ANONYMOUS if self._anonymous else None

@@ -1,0 +1,95 @@
+"""An Access in memory, for tests of what joins the pipeline without the pipeline."""
+
+import copy
+import itertools
+import uuid
+
+import pytest
+
+from kijabi.api import errors
+from kijabi.apiserver import contract
+
+
+class MemoryAccess:
+    """Objects by (plural, namespace, name). Writes bump resourceVersion and tell subscribers before they return."""
+
+    def __init__(self):
+        self.objects = {}
+        self.subscribers = {}
+        self.revisions = itertools.count(1)
+        self.deletions = []
+
+    def add(self, what, name, namespace="", **body):
+        metadata = {"name": name, "uid": f"uid-{name}", **body.pop("metadata", {})}
+        if namespace:
+            metadata["namespace"] = namespace
+        self.put(what, {"metadata": metadata, **body})
+        return self.get_nowait(what, name, namespace)
+
+    def put(self, what, obj):
+        meta = obj["metadata"]
+        key = (what.qualified, meta.get("namespace", ""), meta["name"])
+        old = self.objects.get(key)
+        stored = copy.deepcopy(obj)
+        stored["metadata"]["resourceVersion"] = str(next(self.revisions))
+        self.objects[key] = stored
+        for handler in self.subscribers.get(what.qualified, ()):
+            handler(old, stored)
+        return copy.deepcopy(stored)
+
+    def drop(self, what, name, namespace=""):
+        old = self.objects.pop((what.qualified, namespace, name))
+        for handler in self.subscribers.get(what.qualified, ()):
+            handler(old, None)
+        return old
+
+    def strategy(self, group, version, plural):
+        return None
+
+    def get_nowait(self, what, name, namespace=""):
+        return copy.deepcopy(self.objects.get((what.qualified, namespace, name)))
+
+    async def get(self, what, name, namespace=""):
+        return self.get_nowait(what, name, namespace)
+
+    async def list(self, what, namespace="", label_selector=""):
+        return [
+            copy.deepcopy(obj)
+            for (kind, home, _), obj in sorted(self.objects.items())
+            if kind == what.qualified and (not namespace or home == namespace)
+        ]
+
+    def subscribe(self, what, handler):
+        self.subscribers.setdefault(what.qualified, []).append(handler)
+        for (kind, _, _), obj in list(self.objects.items()):
+            if kind == what.qualified:
+                handler(None, obj)
+
+    async def create(self, what, obj, *, user=contract.SYSTEM, dry_run=False):
+        meta = obj["metadata"]
+        if self.get_nowait(what, meta["name"], meta.get("namespace", "")) is not None:
+            raise errors.already_exists(what.plural, meta["name"], what.group)
+        made = copy.deepcopy(obj)
+        made["metadata"].setdefault("uid", str(uuid.uuid4()))
+        return self.put(what, made)
+
+    async def mutate(self, what, name, namespace, change, *, user=contract.SYSTEM, subresource="", dry_run=False):
+        obj = self.get_nowait(what, name, namespace)
+        if obj is None:
+            raise errors.not_found(what.plural, name, what.group)
+        change(obj)
+        return obj if dry_run else self.put(what, obj)
+
+    async def delete(self, what, name, namespace="", *, options=None, user=contract.SYSTEM, dry_run=False):
+        if self.get_nowait(what, name, namespace) is None:
+            raise errors.not_found(what.plural, name, what.group)
+        self.deletions.append((what.plural, namespace, name, options, dry_run))
+        return self.get_nowait(what, name, namespace) if dry_run else self.drop(what, name, namespace)
+
+    async def admit(self, attributes):
+        return None
+
+
+@pytest.fixture
+def access():
+    return MemoryAccess()
