@@ -12,7 +12,11 @@ A kind's file reads, top to bottom::
     def columns(obj: Object, now: float) -> list[Any]                  # the cells of `kubectl get`; COLUMNS names them
     def fields(obj: Object) -> dict[str, str]                          # selectable beyond metadata.name/namespace
 
-``catalog`` wraps the file as a ``Strategy``; a kind without a file gets the schema's declaration and generic behaviour.
+Besides these a file may say ``GENERATION = True`` (metadata.generation is kept), ``NAME_RULE`` (see ``metadata``),
+``COLUMNS``, ``prepare_status``, ``validate_status`` and ``grace_period``. Metadata is validated by the catalog for every
+kind, before the kind's own validation.
+
+``catalog`` wraps the file as a ``Strategy``; a kind without a file gets the row in ``served`` and generic behaviour.
 """
 
 from __future__ import annotations
@@ -130,4 +134,13 @@ class Strategy:
     # Whether metadata.generation is kept, and whether DELETE without options waits a grace period (pods).
     generation: bool = False
     grace_period: Callable[[Object, int | None], int] | None = None
+    # ``stored`` (a Resource), ``from_stored`` and ``to_stored``, where several versions share what is stored.
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def keep(new: Object, old: Object, key: str) -> None:
+    """Make ``new[key]`` what it is in ``old``: nothing where ``old`` has none."""
+    if key in old:
+        new[key] = old[key]
+    else:
+        new.pop(key, None)
