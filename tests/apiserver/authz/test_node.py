@@ -1,8 +1,7 @@
 import pytest
 
 from kijabi.apiserver import contract
-from kijabi.apiserver.authz import graph, node
-from kijabi.apiserver.bootstrap import policy
+from kijabi.apiserver.authz import graph, node, policy
 
 NODE = contract.UserInfo("system:node:one", groups=("system:nodes", "system:authenticated"))
 

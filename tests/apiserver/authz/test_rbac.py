@@ -1,8 +1,7 @@
 import pytest
 
 from kijabi.apiserver import contract
-from kijabi.apiserver.authz import denial, rbac, rules
-from kijabi.apiserver.bootstrap import policy
+from kijabi.apiserver.authz import denial, policy, rbac, rules
 
 RULE = {"verbs": ["get", "list"], "apiGroups": [""], "resources": ["pods", "pods/log", "*/scale"]}
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 from kijabi.apiserver import contract
 from kijabi.apiserver import options as options_
-from kijabi.apiserver.authz import escalation, graph, node, rbac, union
-from kijabi.apiserver.bootstrap import policy
+from kijabi.apiserver.authz import escalation, graph, node, policy, rbac, union
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,3 +5,16 @@ Guarantees: everything is ensured at every start and doing so again changes noth
 bootstrap role stays, what he took away comes back (unless the object says ``autoupdate: "false"``), as upstream.
 Left out: flow schemas and priority levels.
 """
+
+from __future__ import annotations
+
+from kijabi.apiserver import contract
+from kijabi.apiserver import options as options_
+from kijabi.apiserver.bootstrap import ensure
+from kijabi.kit import clock
+
+
+def build(
+    access: contract.Access, options: options_.Options, *, timepiece: clock.Clock = clock.SYSTEM
+) -> ensure.Bootstrap:
+    return ensure.Bootstrap(access, options, timepiece)

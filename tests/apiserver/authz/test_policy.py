@@ -1,6 +1,6 @@
 import pytest
 
-from kijabi.apiserver.bootstrap import policy
+from kijabi.apiserver.authz import policy
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The RBAC objects a cluster starts with, built from the tables beside this file.
+"""The RBAC objects a cluster starts with, built from the tables beside this.
 
 A rule is one line, ``verbs | groups | resources | names`` or ``verbs | urls``; lists are separated by blanks (groups by
 commas), ``core`` is the empty group, ``read`` and ``write`` stand for upstream's sets of verbs, and ``events`` alone is
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from kijabi.api import kinds
 from kijabi.api.resource import Object, Resource
-from kijabi.apiserver.bootstrap import cluster_roles, controller_roles
+from kijabi.apiserver.authz.policy import cluster_roles, controller_roles
 
 GROUP = "rbac.authorization.k8s.io"
 AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
