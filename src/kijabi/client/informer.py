@@ -226,6 +226,10 @@ class Informers:
             informer.add_index(name, index)
         return informer
 
+    def shared(self, resource: Resource) -> Informer | None:
+        """The informer of a whole resource, if anybody asked for it already."""
+        return self._informers.get((resource, rest.EVERYTHING))
+
     def start(self, nursery: tasks.Nursery) -> None:
         """Run every informer there is and every one asked for later."""
         self._nursery = nursery
