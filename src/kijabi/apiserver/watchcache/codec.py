@@ -29,8 +29,12 @@ class Codec:
         self._skip = len(head)
 
     def full(self, value: bytes, revision: int) -> bytes:
-        """The object as it is sent alone and in watch events."""
-        return self._head % revision + value[self._skip :]
+        """The object as it is sent alone and in watch events. Revision 0 is an object that is not stored."""
+        return self._head % revision + value[self._skip :] if revision else value
+
+    def empty(self, meta: Object) -> bytes:
+        """What a bookmark carries: no object, only metadata, in stored form."""
+        return orjson.dumps({"kind": self.kind, "apiVersion": self.api_version, "metadata": meta})
 
     def item(self, value: bytes, revision: int) -> bytes:
         """The object as an item of a list, which like upstream's has neither kind nor apiVersion."""
@@ -38,7 +42,8 @@ class Codec:
 
     def decode(self, value: bytes, revision: int) -> Object:
         obj: Object = orjson.loads(value)
-        obj["metadata"]["resourceVersion"] = str(revision)
+        if revision:
+            obj["metadata"]["resourceVersion"] = str(revision)
         return obj
 
     def encode(self, obj: Object) -> bytes:
@@ -65,6 +70,9 @@ class Converting:
 
     def full(self, value: bytes, revision: int) -> bytes:
         return orjson.dumps(self.decode(value, revision))
+
+    def empty(self, meta: Object) -> bytes:
+        return self._stored.empty(meta)
 
     def item(self, value: bytes, revision: int) -> bytes:
         obj = self.decode(value, revision)

@@ -1,0 +1,242 @@
+"""One request's way through the server, step by step in upstream's order.
+
+request info → authentication → audit → impersonation → limits → authorization → the handler of the path. Each step is
+a few lines here and a module of its own; a step says no by raising an ``ApiError``, which becomes a Status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from multidict import CIMultiDict
+
+from kijabi.api import errors
+from kijabi.apiserver import contract, flow, impersonation, requestinfo, responses
+from kijabi.apiserver.authz import denial
+from kijabi.apiserver.contract import Attributes, RequestContext, RequestInfo, UserInfo, Verdict
+from kijabi.apiserver.registry.registry import Registry
+from kijabi.apiserver.registry.verbs import Verbs, no_such_resource, not_allowed
+from kijabi.kit import http
+from kijabi.store import contract as store_contract
+
+log = logging.getLogger(__name__)
+
+AUTHENTICATED = "system:authenticated"
+
+
+class Pages(Protocol):
+    """What is served beside resources: discovery, OpenAPI, health, metrics, version."""
+
+    async def page(self, context: RequestContext) -> http.Response | None:
+        """None where there is no such page."""
+        ...
+
+
+class Measure(Protocol):
+    """Hears of every request that was answered (a watch when it has ended)."""
+
+    def request(self, info: RequestInfo, code: int, seconds: float) -> None: ...
+
+
+Audit = Callable[[RequestContext, http.Response], None]
+
+
+@dataclass(slots=True)
+class Steps:
+    """What a server is made of beside its registry. ``specials`` answer what the generic verbs do not."""
+
+    access: contract.Access
+    authenticator: contract.Authenticator
+    authorizer: contract.Authorizer
+    pages: Pages
+    limits: flow.Limits
+    specials: Mapping[contract.SpecialKey, contract.Special] = field(default_factory=dict)
+    measure: Measure | None = None
+    audit: Audit | None = None
+    anonymous: bool = True
+    # Seconds after which a request that is not long-running is answered 504.
+    timeout: float = 60.0
+
+
+class ApiServer:
+    """``handle`` is the ``http.Handler`` that both the socket server and the in-process transport call."""
+
+    def __init__(self, registry: Registry, verbs: Verbs, steps: Steps) -> None:
+        self.registry = registry
+        self.access = steps.access
+        self._verbs = verbs
+        self._steps = steps
+        self._endpoints = registry.endpoints
+        self._specials = {
+            (key.group, key.resource, key.subresource, key.method): special for key, special in steps.specials.items()
+        }
+        verbs.authorize_create = self._authorize
+
+    async def handle(self, request: http.Request) -> http.Response:
+        """Never raises but for cancellation: what nobody expected is logged and answered 500."""
+        began = time.perf_counter()
+        info = _NO_INFO
+        try:
+            info = requestinfo.parse(request)
+            response = await self._serve(request, info)
+        except errors.ApiError as error:
+            response = responses.of_error(request, error)
+        except (store_contract.Closed, TimeoutError) as error:
+            response = responses.of_error(request, _unavailable(info, error))
+        except Exception:
+            log.exception("%s %s failed", request.method, request.path)
+            response = responses.of_error(
+                request, errors.InternalError("Internal error occurred: see the server's log")
+            )
+        headers = CIMultiDict(response.headers)
+        headers["Audit-Id"] = _audit_id(request)
+        response.headers = headers
+        return self._measured(info, response, began)
+
+    def _measured(self, info: RequestInfo, response: http.Response, began: float) -> http.Response:
+        measure = self._steps.measure
+        if measure is not None:
+            if isinstance(response.body, bytes):
+                measure.request(info, response.status, time.perf_counter() - began)
+            else:
+                response.body = _until_end(response.body, measure, info, response.status, began)
+        return response
+
+    async def _serve(self, request: http.Request, info: RequestInfo) -> http.Response:
+        user = await self._authenticate(request)
+        if impersonation.is_asked(request.headers):
+            user = await impersonation.apply(request.headers, user, self._steps.authorizer)
+        context = RequestContext(request, info, user, self._steps.access)
+        if flow.is_long_running(info):
+            return await self._answer(context)
+        entered = self._steps.limits.enter(info, user)
+        if entered is None:
+            return flow.too_many()
+        try:
+            if not entered:
+                return await self._answer(context)
+            async with asyncio.timeout(self._steps.timeout):
+                return await self._answer(context)
+        finally:
+            self._steps.limits.leave(entered)
+
+    async def _answer(self, context: RequestContext) -> http.Response:
+        await self._authorize(context)
+        response = await self._route(context)
+        if self._steps.audit is not None:
+            self._steps.audit(context, response)
+        return response
+
+    # --- who
+
+    async def _authenticate(self, request: http.Request) -> UserInfo:
+        if request.identity is not None:
+            return request.identity  # type: ignore[no-any-return]  # the transport that set it vouches for its type
+        peer = request.connection
+        remembers = peer is not None and "Authorization" not in request.headers
+        if remembers and peer.user is not None:
+            return peer.user  # type: ignore[no-any-return]
+        user = await self._steps.authenticator.authenticate(request)
+        if user is None:
+            if not self._steps.anonymous:
+                raise errors.Unauthorized
+            return contract.ANONYMOUS
+        if AUTHENTICATED not in user.groups and user.name != contract.ANONYMOUS.name:
+            user = replace(user, groups=(*user.groups, AUTHENTICATED))
+        if remembers and request.peer_certificate is not None and not _by_headers(request):
+            # A connection keeps its certificate, so its user was found once and for all.
+            peer.user = user
+        return user
+
+    # --- whether
+
+    async def _authorize(self, context: RequestContext) -> None:
+        info = context.info
+        attributes = Attributes(
+            context.user,
+            info.verb,
+            info.namespace,
+            info.api_group,
+            info.api_version,
+            info.resource,
+            info.subresource,
+            info.name,
+            info.path,
+            info.is_resource,
+            info.field_selector,
+            info.label_selector,
+        )
+        decision = await self._steps.authorizer.authorize(attributes)
+        if decision.verdict is not Verdict.ALLOW:
+            raise denial.forbidden(attributes, decision.reason)
+
+    # --- what
+
+    async def _route(self, context: RequestContext) -> http.Response:
+        info = context.info
+        if not info.is_resource:
+            response = await self._steps.pages.page(context)
+            return response if response is not None else _no_page()
+        endpoint = self._endpoints.get((info.api_group, info.api_version, info.resource))
+        if endpoint is not None:
+            context.strategy = endpoint.strategy
+            if not info.subresource:
+                return await self._verbs.handle(context, endpoint)
+        else:
+            context.strategy = self._steps.access.strategy(info.api_group, info.api_version, info.resource)
+        key = (info.api_group, info.resource, info.subresource, context.request.method)
+        special = self._specials.get(key)
+        if special is not None and context.strategy is not None:
+            return await special(context)
+        if endpoint is not None:
+            return await self._verbs.handle(context, endpoint)
+        if context.strategy is not None:
+            raise not_allowed()
+        if any(info.api_group == group and info.api_version == version for group, version, _ in self._endpoints):
+            raise no_such_resource()
+        return _no_page()
+
+
+_NO_INFO = RequestInfo(False, "", "")
+
+
+def _unavailable(info: RequestInfo, error: Exception) -> errors.ApiError:
+    if isinstance(error, TimeoutError):
+        return errors.Timeout("Timeout: request did not complete within the allotted timeout")
+    return errors.ServiceUnavailable(f"the storage is not available to {info.verb} now: {error}")
+
+
+def _by_headers(request: http.Request) -> bool:
+    # A front proxy's certificate speaks for many users, each named in headers.
+    return any(name[:9].lower() == "x-remote-" for name in request.headers)
+
+
+def _audit_id(request: http.Request) -> str:
+    given = request.headers.get("Audit-ID")
+    if given and len(given) <= 64 and given.isprintable():
+        return given
+    bits = f"{random.getrandbits(128):032x}"
+    return f"{bits[:8]}-{bits[8:12]}-{bits[12:16]}-{bits[16:20]}-{bits[20:]}"
+
+
+def _no_page() -> http.Response:
+    return responses.text("404 page not found\n", 404)
+
+
+async def _until_end(
+    body: AsyncIterator[bytes], measure: Measure, info: RequestInfo, code: int, began: float
+) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in body:
+            yield chunk
+    finally:
+        measure.request(info, code, time.perf_counter() - began)
+        closer = getattr(body, "aclose", None)
+        if closer is not None:
+            await closer()

@@ -1,0 +1,100 @@
+"""The three patches of PATCH as functions that make a new object from the stored one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kijabi.api import errors, patch, schema
+from kijabi.api import field as fields
+from kijabi.apiserver import negotiation
+from kijabi.apiserver.contract import RequestContext
+from kijabi.apiserver.registry import decoding
+from kijabi.apiserver.registry.registry import Object
+from kijabi.kit import jsons
+
+JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH = negotiation.PATCH_TYPES
+_MOST_OPERATIONS = 10_000
+
+
+def patch_type(content_type: str) -> str:
+    """The media type of a patch. Raises UnsupportedMediaType."""
+    type_ = content_type.partition(";")[0]
+    if type_ not in negotiation.PATCH_TYPES:
+        raise negotiation.unsupported(negotiation.PATCH_TYPES)
+    return type_
+
+
+class Patcher:
+    """Applies one patch, perhaps several times. ``gvk`` is what the patched object is (a Scale, under ``/scale``)."""
+
+    def __init__(
+        self, context: RequestContext, gvk: tuple[str, str, str], schemas: schema.Schemas | None, directive: str
+    ) -> None:
+        self._type = patch_type(context.request.headers.get("Content-Type", ""))
+        self._gvk = gvk
+        self._schemas = schemas
+        self._directive = directive
+        self._warnings = context.warnings
+        self._strict = self._duplicates(context.request.body) if directive != "Ignore" else []
+        self._patch = self._parse(context.request.body)
+
+    def _parse(self, body: bytes) -> Any:
+        try:
+            parsed = jsons.loads(body)
+        except jsons.Malformed as error:
+            raise errors.BadRequest(f"error decoding patch: {error}") from error
+        if self._type == JSON_PATCH:
+            if not isinstance(parsed, list):
+                raise errors.BadRequest(
+                    "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"
+                )
+            if len(parsed) > _MOST_OPERATIONS:
+                raise errors.TooLarge(
+                    f"The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS}, got {len(parsed)}"
+                )
+        elif not isinstance(parsed, dict):
+            raise errors.BadRequest(
+                "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
+            )
+        return parsed
+
+    def _duplicates(self, body: bytes) -> list[str]:
+        prefix = "json patch " if self._type == JSON_PATCH else ""
+        try:
+            return [f'{prefix}duplicate field "{path}"' for path in jsons.duplicate_keys(body)]
+        except ValueError:
+            return []  # not JSON at all: parsing says so
+
+    def __call__(self, current: Object) -> Object:
+        """``current`` patched and checked; ``current`` itself may be changed. Raises ApiErrors."""
+        new = self._apply(current)
+        if not isinstance(new, dict):
+            raise errors.BadRequest("the patched object is not an object")
+        decoding.check_type(new, self._gvk)
+        warned: list[str] = []
+        try:
+            decoding.check(new, self._gvk, self._schemas, self._directive, warned, self._strict)
+        except errors.BadRequest as error:
+            if self._type == STRATEGIC_MERGE_PATCH:
+                raise
+            raise self._refused(new, error) from error
+        self._warnings.extend(text for text in warned if text not in self._warnings)
+        return new
+
+    def _apply(self, current: Object) -> Any:
+        if self._type == JSON_PATCH:
+            return patch.json(current, self._patch)
+        if self._type == MERGE_PATCH:
+            return patch.merge(current, self._patch)
+        info = self._schemas.merge_info(self._gvk) if self._schemas is not None else None
+        if info is None:
+            # Custom resources have no merge keys.
+            raise negotiation.unsupported((JSON_PATCH, MERGE_PATCH))
+        return patch.strategic(current, self._patch, info)
+
+    def _refused(self, new: Object, error: errors.BadRequest) -> errors.Invalid:
+        text = error.message.partition(f"cannot be handled as a {self._gvk[2]}: ")[2] or error.message
+        problem = fields.invalid("patch", jsons.dumps(new).decode(), text)
+        refused = errors.invalid("", "", [problem])
+        refused.message = f' "" is invalid: {problem}'
+        return refused

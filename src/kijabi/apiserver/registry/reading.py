@@ -1,0 +1,110 @@
+"""GET of one object and of a collection."""
+
+from __future__ import annotations
+
+import orjson
+
+from kijabi.apiserver import negotiation, params, responses, tables
+from kijabi.apiserver.contract import RequestContext
+from kijabi.apiserver.registry import selection
+from kijabi.apiserver.registry.registry import Endpoint, Object, Registry
+from kijabi.apiserver.watchcache import listing
+from kijabi.kit import http
+
+
+async def get(reg: Registry, context: RequestContext, endpoint: Endpoint) -> http.Response:
+    """One object: two joins of bytes where nothing but JSON is asked for."""
+    request, info = context.request, context.info
+    media = negotiation.accept(request)
+    wanted = params.revision(request)
+    if wanted:
+        await listing.fresh(reg.feed, wanted)
+    entry = endpoint.cache.get(info.namespace, info.name)
+    if entry is None:
+        raise endpoint.not_found(info.name)
+    body = endpoint.codec.full(entry.value, entry.revision)
+    if media is negotiation.DEFAULT and not negotiation.is_pretty(request, media):
+        return responses.of_bytes(body)
+    return present(reg, request, endpoint, body, media)
+
+
+def present(
+    reg: Registry,
+    request: http.Request,
+    endpoint: Endpoint,
+    body: bytes,
+    media: negotiation.Media,
+    status: int = 200,
+) -> http.Response:
+    """One object's JSON in the shape and type that the client accepts."""
+    pretty = negotiation.is_pretty(request, media)
+    if media.kind:
+        include = tables.include_object(request)
+        shaped = tables.shape(endpoint.strategy, orjson.loads(body), media, include, reg.clock.time())
+        return responses.of_object(request, shaped, status, media)
+    response = responses.of_bytes(negotiation.recode(body, media, pretty), status)
+    if media.type != negotiation.JSON:
+        response.headers = {**response.headers, "Content-Type": media.content_type}
+    return response
+
+
+async def list_(reg: Registry, context: RequestContext, endpoint: Endpoint) -> http.Response:
+    request = context.request
+    media = negotiation.accept(request)
+    options = params.listing(request)
+    listed = await page(reg, context, endpoint, options)
+    if media.kind:
+        return _shaped(reg, request, endpoint, listed, media)
+    body = encode(endpoint, listed)
+    response = responses.of_bytes(negotiation.recode(body, media, negotiation.is_pretty(request, media)))
+    if media.type != negotiation.JSON:
+        response.headers = {**response.headers, "Content-Type": media.content_type}
+    return response
+
+
+async def page(
+    reg: Registry, context: RequestContext, endpoint: Endpoint, options: params.ListOptions
+) -> listing.Listed:
+    """The entries a list is about. Raises BadRequest, Expired or Timeout."""
+    info = context.info
+    interest = selection.interest(endpoint, info.namespace, options.label_selector, options.field_selector)
+    wanted = listing.Wanted(
+        interest,
+        bool(options.label_selector or options.field_selector),
+        options.limit,
+        options.continue_,
+        options.resource_version,
+        options.resource_version_match,
+    )
+    return await reg.lister.page(endpoint.cache, wanted)
+
+
+def list_meta(listed: listing.Listed) -> Object:
+    meta: Object = {"resourceVersion": str(listed.revision)}
+    if listed.token:
+        meta["continue"] = listed.token
+    if listed.remaining is not None:
+        meta["remainingItemCount"] = listed.remaining
+    return meta
+
+
+def encode(endpoint: Endpoint, listed: listing.Listed) -> bytes:
+    """The List as JSON: the items' stored bytes, joined."""
+    codec = endpoint.codec
+    head = b'{"kind":"%sList","apiVersion":"%s","metadata":%s,"items":[' % (
+        codec.kind.encode(),
+        codec.api_version.encode(),
+        orjson.dumps(list_meta(listed)),
+    )
+    item = codec.item
+    return head + b",".join([item(entry.value, entry.revision) for entry in listed.entries]) + b"]}"
+
+
+def _shaped(
+    reg: Registry, request: http.Request, endpoint: Endpoint, listed: listing.Listed, media: negotiation.Media
+) -> http.Response:
+    include = tables.include_object(request)
+    objects = [endpoint.codec.decode(entry.value, entry.revision) for entry in listed.entries]
+    now = reg.clock.time()
+    shaped = tables.shape_list(endpoint.strategy, objects, list_meta(listed), media, include, now)
+    return responses.of_object(request, shaped, 200, media)

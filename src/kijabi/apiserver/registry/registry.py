@@ -1,0 +1,179 @@
+"""Endpoints, and the one road from them to the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from kijabi.api import errors, resource, schema
+from kijabi.apiserver import contract
+from kijabi.apiserver.registry import traits
+from kijabi.apiserver.watchcache import codec, listing
+from kijabi.apiserver.watchcache.cache import Cache
+from kijabi.apiserver.watchcache.entry import Entry
+from kijabi.apiserver.watchcache.feed import Feed
+from kijabi.kit import clock
+from kijabi.store import contract as store_contract
+
+Object = resource.Object
+
+
+class Catalog(Protocol):
+    def by_path(self, group: str, version: str, plural: str) -> resource.Strategy | None: ...
+
+    def strategies(self) -> Iterable[resource.Strategy]: ...
+
+
+class Stored(NamedTuple):
+    """What a write left: stored bytes and their revision (0: not stored, a dry run of a creation)."""
+
+    value: bytes
+    revision: int
+    created: bool = False
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """One served version of a resource, with all that serving it needs, found once per request by its path."""
+
+    strategy: resource.Strategy
+    codec: codec.AnyCodec
+    cache: Cache
+    traits: traits.Traits
+    hooks: tuple[contract.StorageHook, ...] = ()
+    admission: dict[tuple[str, str], tuple[contract.Admission, ...]] = field(default_factory=dict)
+
+    @property
+    def resource(self) -> resource.Resource:
+        return self.strategy.resource
+
+    @property
+    def gvk(self) -> tuple[str, str, str]:
+        what = self.strategy.resource
+        return what.group, what.version, what.kind
+
+    def not_found(self, name: str) -> errors.NotFound:
+        return errors.not_found(self.resource.plural, name, self.resource.group)
+
+    def conflict(self, name: str, why: str = errors.MODIFIED) -> errors.Conflict:
+        return errors.conflict(self.resource.plural, name, self.resource.group, why)
+
+    def invalid(self, name: str, problems: list[Any]) -> errors.Invalid:
+        return errors.invalid(self.resource.kind, name, problems, self.resource.group)
+
+    def full(self, stored: Stored) -> bytes:
+        """The answer to a write."""
+        return self.codec.full(stored.value, stored.revision)
+
+    def decode(self, stored: Stored) -> Object:
+        return self.codec.decode(stored.value, stored.revision)
+
+
+def is_stored(strategy: resource.Strategy) -> bool:
+    """Whether objects of the kind are kept; reviews and bindings are only answered."""
+    return "watch" in strategy.resource.verbs
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a registry is made of, beside the store."""
+
+    catalog: Catalog
+    schemas: schema.Schemas | None = None
+    admission: Sequence[contract.Admission] = ()
+    hooks: dict[tuple[str, str], Sequence[contract.StorageHook]] = field(default_factory=dict)
+    clock: clock.Clock = clock.SYSTEM
+    # Seconds until an Event is forgotten.
+    event_ttl: float = 3600.0
+
+
+class Registry:
+    def __init__(self, store: store_contract.Store, parts: Parts) -> None:
+        self.store = store
+        self.parts = parts
+        self.clock = parts.clock
+        self.endpoints: dict[tuple[str, str, str], Endpoint] = {}
+        self.caches: dict[str, Cache] = {}
+        for strategy in parts.catalog.strategies():
+            if is_stored(strategy):
+                self._add(strategy)
+        self.feed = Feed(store, self.caches)
+        self.lister = listing.Lister(store, self.feed)
+        self.authorizer: contract.Authorizer | None = None
+
+    def _add(self, strategy: resource.Strategy) -> None:
+        what = strategy.resource
+        prefix = traits.prefix(what)
+        cache = self.caches.get(prefix)
+        if cache is None:
+            cache = self.caches[prefix] = Cache(prefix, strategy)
+        hooks = tuple(self.parts.hooks.get((what.group, what.plural), ()))
+        self.endpoints[what.group, what.version, what.plural] = Endpoint(
+            strategy, _codec(strategy), cache, traits.of(what), hooks
+        )
+
+    def endpoint(self, what: resource.Resource) -> Endpoint:
+        """Raises NotFound for a resource that is not stored here."""
+        found = self.endpoints.get((what.group, what.version, what.plural))
+        if found is None:
+            raise errors.NotFound("the server could not find the requested resource")
+        return found
+
+    # --- the store
+
+    async def put(self, endpoint: Endpoint, key: str, value: bytes, expect: int) -> int:
+        """Write and wait until this server's cache has it. Raises the store's Conflict."""
+        ttl = self.parts.event_ttl if endpoint.resource.plural == "events" else None
+        revision = await self.store.put(key, value, expect=expect, ttl=ttl)
+        await self.feed.reach(revision)
+        return revision
+
+    async def remove(self, key: str, expect: int) -> int:
+        """Delete and wait until this server's cache knows; 0 where the key was gone. Raises the store's Conflict."""
+        revision, _ = await self.store.delete(key, expect=expect)
+        await self.feed.reach(revision)
+        return revision
+
+    def entry(self, endpoint: Endpoint, conflict: store_contract.Conflict) -> Entry | None:
+        """What a refused write found in its way: newer than the cache, perhaps."""
+        there = conflict.current
+        return endpoint.cache.entry_of(there.key, there.value, there.revision) if there is not None else None
+
+    # --- admission
+
+    def plugins(self, endpoint: Endpoint, operation: str, subresource: str) -> tuple[contract.Admission, ...]:
+        found = endpoint.admission.get((operation, subresource))
+        if found is None:
+            found = plugins(self.parts.admission, operation, endpoint.resource, subresource)
+            endpoint.admission[operation, subresource] = found
+        return found
+
+
+def plugins(
+    chain: Sequence[contract.Admission], operation: str, what: resource.Resource, subresource: str
+) -> tuple[contract.Admission, ...]:
+    return tuple(plugin for plugin in chain if plugin.handles(operation, what, subresource))
+
+
+async def admit(chain: Iterable[contract.Admission], attributes: contract.AdmissionAttributes) -> None:
+    for plugin in chain:
+        await plugin.admit(attributes)
+
+
+async def validate(chain: Iterable[contract.Admission], attributes: contract.AdmissionAttributes) -> None:
+    for plugin in chain:
+        await plugin.validate(attributes)
+
+
+def _codec(strategy: resource.Strategy) -> codec.AnyCodec:
+    """A kind that is stored as another version names it in ``extra``: ``stored`` (a Resource) and both conversions."""
+    stored = strategy.extra.get("stored")
+    if stored is None:
+        return codec.Codec(strategy.resource)
+    return codec.Converting(
+        strategy.resource, codec.Codec(stored), strategy.extra["from_stored"], strategy.extra["to_stored"]
+    )
+
+
+Change = Callable[[Object | None], Object]
