@@ -24,7 +24,7 @@ class Found:
 async def preferred(client: rest.Client) -> Found:
     """Every resource once, in its group's preferred version. Subresources are named in ``Resource.subresources``."""
     core, groups = await asyncio.gather(client.raw("GET", "/api"), client.raw("GET", "/apis"))
-    versions = [version for version in core.get("versions") or ()]
+    versions: list[str] = list(core.get("versions") or ())
     versions += [group["preferredVersion"]["groupVersion"] for group in groups.get("groups") or ()]
     answers = await asyncio.gather(*(_version(client, version) for version in versions))
     found: list[Resource] = []

@@ -27,7 +27,8 @@ class RootCaPublisher(contract.KeyedController):
         super().__init__(context)
         self._namespaces = context.informers.of(kinds.NAMESPACES)
         self._maps = context.informers.of(kinds.CONFIG_MAPS)
-        self._bundle = ""
+        path = context.options.root_ca_file
+        self._bundle = Path(path).read_text() if path else ""
 
     def watch(self) -> list[informer.Informer]:
         self._namespaces.subscribe(lambda old, new: self.enqueue(new or old or {}))
@@ -40,10 +41,9 @@ class RootCaPublisher(contract.KeyedController):
             self.queue.add(obj["metadata"]["namespace"])
 
     async def run(self) -> None:
-        if not self.context.options.root_ca_file:
+        if not self._bundle:
             # Nothing to publish (upstream does not start this controller either).
             await asyncio.Event().wait()
-        self._bundle = Path(self.context.options.root_ca_file).read_text()
         await super().run()
 
     async def reconcile(self, key: str) -> float | None:

@@ -1,0 +1,67 @@
+"""kube-controller-manager: the chosen controllers, in one process, under one Lease."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import uuid
+
+from kijabi.client import informer, kubeconfig, leases, rest
+from kijabi.controllers import contract, roster
+from kijabi.controllers.options import Options
+from kijabi.kit import clock, tasks
+
+log = logging.getLogger(__name__)
+
+__all__ = ["Options", "lead", "run"]
+
+LEASE, NAMESPACE = "kube-controller-manager", "kube-system"
+
+
+async def lead(client: rest.Client, options: Options, timepiece: clock.Clock = clock.SYSTEM) -> None:
+    """Run the chosen controllers until cancelled, without asking whether another process does."""
+    informers = informer.Informers(client, timepiece)
+    context = contract.Context(client, informers, options, timepiece)
+    controllers = [make(context) for make in roster.chosen(options.controllers).values()]
+    async with tasks.nursery("controller-manager", timepiece) as nursery:
+        informers.start(nursery)
+        for controller in controllers:
+            nursery.keep(controller.run, controller.name)
+        await asyncio.Event().wait()
+
+
+async def run(options: Options, stop: asyncio.Event) -> None:
+    """Until ``stop``: wait for the lead if asked to, work, and end the process's work when the lead is lost.
+
+    A lost lead ends the run: whoever supervises starts it again, with nothing left of what it believed.
+    """
+    client = kubeconfig.connect(options.kubeconfig, component="kube-controller-manager")
+    work = asyncio.ensure_future(_work(client, options))
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (work, stopping):
+            task.cancel()
+        await asyncio.gather(work, stopping, return_exceptions=True)
+        await client.wire.close()
+    if not stop.is_set():
+        raise SystemExit("leader election lost")
+
+
+async def _work(client: rest.Client, options: Options) -> None:
+    if not options.leader_elect:
+        await lead(client, options)
+        return
+    elector = leases.Elector(
+        client,
+        LEASE,
+        NAMESPACE,
+        f"{socket.gethostname()}_{uuid.UUID(bytes=os.urandom(16), version=4)}",
+        duration=options.leader_elect_lease_duration,
+        renew=options.leader_elect_renew_deadline,
+        retry=options.leader_elect_retry_period,
+    )
+    await elector.run(lambda: lead(client, options))

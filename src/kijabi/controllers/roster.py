@@ -1,0 +1,53 @@
+"""Every controller there is, by upstream's names; and which of them ``--controllers`` chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from kijabi.controllers import (
+    contract,
+    endpoints,
+    namespace,
+    nodeipam,
+    nodelifecycle,
+    podgc,
+    replicaset,
+    rootca,
+    serviceaccount,
+    tainteviction,
+)
+from kijabi.controllers.deployment import controller as deployment
+from kijabi.controllers.endpointslice import controller as endpointslice
+from kijabi.controllers.garbage import controller as garbage
+
+Make = Callable[[contract.Context], contract.Controller]
+
+ALL: dict[str, Make] = {
+    "serviceaccount-controller": serviceaccount.ServiceAccounts,
+    "root-ca-certificate-publisher-controller": rootca.RootCaPublisher,
+    "node-ipam-controller": nodeipam.NodeIpam,
+    "node-lifecycle-controller": nodelifecycle.NodeLifecycle,
+    "taint-eviction-controller": tainteviction.TaintEviction,
+    "namespace-controller": namespace.Namespaces,
+    "garbage-collector-controller": garbage.GarbageCollector,
+    "pod-garbage-collector-controller": podgc.PodGarbage,
+    "endpoints-controller": endpoints.Endpoints,
+    "endpointslice-controller": endpointslice.EndpointSlices,
+    "replicationcontroller-controller": replicaset.ReplicationControllers,
+    "replicaset-controller": replicaset.ReplicaSets,
+    "deployment-controller": deployment.Deployments,
+}
+
+
+class Unknown(ValueError):
+    """A name in ``--controllers`` that is no controller's."""
+
+
+def chosen(names: Iterable[str]) -> dict[str, Make]:
+    """The controllers that the flag's values choose: ``*`` for all, ``foo`` for one, ``-foo`` to leave one out."""
+    listed = list(names)
+    for name in listed:
+        if name != "*" and name.removeprefix("-") not in ALL:
+            raise Unknown(f'"{name.removeprefix("-")}" is not in the list of known controllers')
+    everything = "*" in listed
+    return {name: make for name, make in ALL.items() if name in listed or (everything and f"-{name}" not in listed)}
