@@ -8,11 +8,13 @@ while ``FILE.lock`` is held, the way client-go locks it, and is readable by its 
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import copy
 import os
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,35 @@ from kijabi.kit import yamls
 
 Config = dict[str, Any]
 LOCK_PATIENCE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach a server, as a certificate's owner. All but the address is PEM."""
+
+    server: str
+    authority: bytes
+    certificate: bytes
+    key: bytes
+
+
+def build(access: Access, *, user: str, cluster: str) -> Config:
+    """A kubeconfig with one context, ``USER@CLUSTER`` as kubeadm names it."""
+    context = f"{user}@{cluster}"
+    trusted = {"certificate-authority-data": _inline(access.authority), "server": access.server}
+    identity = {"client-certificate-data": _inline(access.certificate), "client-key-data": _inline(access.key)}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": cluster, "cluster": trusted}],
+        "users": [{"name": user, "user": identity}],
+        "contexts": [{"name": context, "context": {"cluster": cluster, "user": user}}],
+        "current-context": context,
+    }
+
+
+def _inline(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def context_name(cluster: str) -> str:
