@@ -1,0 +1,68 @@
+"""Admission: what a write is made into, and whether it may be, after authorization and before storage.
+
+One plugin a file, run in upstream's order; which are on by default is upstream's choice, and NodeRestriction, which
+upstream's own deployers always add. Left out: the webhook plugins and CEL policies, and the plugins that are off by
+default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kijabi.apiserver import contract
+from kijabi.apiserver import options as options_
+from kijabi.apiserver.admission import (
+    certificates,
+    default_tolerations,
+    ingress_class,
+    limit_ranger,
+    namespace_lifecycle,
+    node_restriction,
+    pod_topology_labels,
+    priority,
+    resource_quota,
+    runtime_class,
+    service_account,
+    storage,
+    taint_nodes,
+)
+from kijabi.kit import clock
+
+
+class UnknownPlugin(ValueError):
+    """A name in ``--enable-admission-plugins`` or ``--disable-admission-plugins`` that no plugin has."""
+
+
+def build(
+    access: contract.Access,
+    options: options_.Options,
+    authorizer: contract.Authorizer,
+    *,
+    timepiece: clock.Clock = clock.SYSTEM,
+) -> contract.AdmissionChain:
+    """The plugins in order. Raises UnknownPlugin."""
+    makers: list[tuple[str, Callable[[], contract.Admission]]] = [
+        ("NamespaceLifecycle", lambda: namespace_lifecycle.NamespaceLifecycle(access)),
+        ("LimitRanger", lambda: limit_ranger.LimitRanger(access)),
+        ("ServiceAccount", lambda: service_account.ServiceAccount(access, timepiece)),
+        ("NodeRestriction", lambda: node_restriction.NodeRestriction(access, authorizer)),
+        ("TaintNodesByCondition", taint_nodes.TaintNodesByCondition),
+        ("Priority", lambda: priority.Priority(access)),
+        ("DefaultTolerationSeconds", default_tolerations.DefaultTolerationSeconds),
+        ("DefaultStorageClass", lambda: storage.DefaultStorageClass(access)),
+        ("StorageObjectInUseProtection", storage.StorageObjectInUseProtection),
+        ("PersistentVolumeClaimResize", lambda: storage.PersistentVolumeClaimResize(access)),
+        ("RuntimeClass", lambda: runtime_class.RuntimeClass(access)),
+        ("CertificateApproval", lambda: certificates.CertificateApproval(authorizer)),
+        ("CertificateSigning", lambda: certificates.CertificateSigning(authorizer)),
+        ("CertificateSubjectRestriction", certificates.CertificateSubjectRestriction),
+        ("DefaultIngressClass", lambda: ingress_class.DefaultIngressClass(access)),
+        ("PodTopologyLabels", lambda: pod_topology_labels.PodTopologyLabels(access)),
+        ("ResourceQuota", lambda: resource_quota.ResourceQuota(access)),
+    ]
+    known = {name for name, _ in makers}
+    for name in (*options.enable_admission_plugins, *options.disable_admission_plugins):
+        if name not in known:
+            raise UnknownPlugin(f'unknown admission plugin "{name}"')
+    disabled = set(options.disable_admission_plugins)
+    return [make() for name, make in makers if name not in disabled]
