@@ -75,6 +75,7 @@ def _strategy(row: Resource, module: ModuleType | None) -> Strategy:
         return getattr(module, name, default)
 
     status_apart = "status" in row.subresources
+    counted = own("GENERATION", False)
     stored = "get" in row.verbs and "create" in row.verbs
     rule: metadata.NameRule = own("NAME_RULE", metadata.subdomain)
     generic = Strategy(row)
@@ -82,7 +83,7 @@ def _strategy(row: Resource, module: ModuleType | None) -> Strategy:
         row,
         default=own("default", generic.default),
         prepare_create=own("prepare_create", _drop_status if status_apart else generic.prepare_create),
-        prepare_update=own("prepare_update", _keep_status if status_apart else generic.prepare_update),
+        prepare_update=own("prepare_update", _updating(status_apart, counted)),
         prepare_status=own("prepare_status", generic.prepare_status),
         validate_create=_creation(row, rule, own("validate_create", None))
         if stored
@@ -92,7 +93,7 @@ def _strategy(row: Resource, module: ModuleType | None) -> Strategy:
         column_names=own("COLUMNS", NAME_AND_CREATED),
         columns=own("columns", _name_and_created),
         fields=own("fields", generic.fields),
-        generation=own("GENERATION", False),
+        generation=counted,
         grace_period=own("grace_period", None),
         extra=own("EXTRA", {}),
     )
@@ -102,8 +103,14 @@ def _drop_status(obj: Object) -> None:
     obj.pop("status", None)
 
 
-def _keep_status(new: Object, old: Object) -> None:
-    resource.keep(new, old, "status")
+def _updating(status_apart: bool, counted: bool) -> Callable[[Object, Object], None]:
+    def prepare_update(new: Object, old: Object) -> None:
+        if status_apart:
+            resource.keep(new, old, "status")
+        if counted:
+            resource.count_generation(new, old, resource.is_changed(new, old))
+
+    return prepare_update
 
 
 def _creation(

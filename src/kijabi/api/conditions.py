@@ -5,7 +5,7 @@ Source: "Typical status properties" in the API conventions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
 from kijabi.api import timestamps
@@ -15,13 +15,17 @@ TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 Condition = dict[str, Any]
 
 
+def find(listed: Iterable[Condition] | None, kind: str) -> Condition | None:
+    """The condition of this type in a list of them."""
+    for condition in listed or ():
+        if condition.get("type") == kind:
+            return condition
+    return None
+
+
 def get(obj: Mapping[str, Any], kind: str) -> Condition | None:
     """The condition of this type in ``obj["status"]``."""
-    for condition in (obj.get("status") or {}).get("conditions") or ():
-        if condition.get("type") == kind:
-            found: Condition = condition
-            return found
-    return None
+    return find((obj.get("status") or {}).get("conditions"), kind)
 
 
 def status(obj: Mapping[str, Any], kind: str) -> str:
@@ -55,6 +59,11 @@ def put(obj: MutableMapping[str, Any], wanted: Mapping[str, Any], now: float) ->
         return True
     listed.append({**wanted, "lastTransitionTime": timestamps.format_time(now)})
     return True
+
+
+def seconds(timestamp: str) -> float:
+    """A transition time in seconds since the epoch."""
+    return timestamps.parse(timestamp)
 
 
 def drop(obj: MutableMapping[str, Any], kind: str) -> bool:

@@ -144,3 +144,17 @@ def keep(new: Object, old: Object, key: str) -> None:
         new[key] = old[key]
     else:
         new.pop(key, None)
+
+
+def is_changed(new: Object, old: Object, key: str = "spec") -> bool:
+    """Whether a part differs, a missing one being as good as an empty one."""
+    return (new.get(key) or {}) != (old.get(key) or {})
+
+
+def count_generation(new: Object, old: Object, changed: bool) -> None:
+    """``metadata.generation`` goes up by one when the desired state changes, and otherwise stays."""
+    generation = old["metadata"].get("generation", 0)
+    if changed:
+        generation += 1
+    if generation:
+        new["metadata"]["generation"] = generation

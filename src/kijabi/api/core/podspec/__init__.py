@@ -1,0 +1,1 @@
+"""The pod spec, which pods and every pod template share: defaults, validation, images."""

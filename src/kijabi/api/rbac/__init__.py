@@ -1,0 +1,1 @@
+"""The kinds of the API group of this name, one file each."""
