@@ -61,7 +61,7 @@ class Daemon:
         self._catch_signals()
         for component in load(self._record):
             self._kept[component.name] = plan.Keeping(component)
-        while not (self._shutting_down and not self._kept):
+        while True:
             self._act()
             self._answer()
             if self._shutting_down and not self._kept:
