@@ -11,13 +11,14 @@ import logging
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from multidict import CIMultiDict
 
 from kijabi.api import errors
-from kijabi.apiserver import contract, flow, impersonation, requestinfo, responses
+from kijabi.apiserver import contract, flow, requestinfo, responses
+from kijabi.apiserver.authn import impersonation
 from kijabi.apiserver.authz import denial
 from kijabi.apiserver.contract import Attributes, RequestContext, RequestInfo, UserInfo, Verdict
 from kijabi.apiserver.registry.registry import Registry
@@ -26,8 +27,6 @@ from kijabi.kit import http
 from kijabi.store import contract as store_contract
 
 log = logging.getLogger(__name__)
-
-AUTHENTICATED = "system:authenticated"
 
 
 class Pages(Protocol):
@@ -59,7 +58,6 @@ class Steps:
     specials: Mapping[contract.SpecialKey, contract.Special] = field(default_factory=dict)
     measure: Measure | None = None
     audit: Audit | None = None
-    anonymous: bool = True
     # Seconds after which a request that is not long-running is answered 504.
     timeout: float = 60.0
 
@@ -110,8 +108,7 @@ class ApiServer:
 
     async def _serve(self, request: http.Request, info: RequestInfo) -> http.Response:
         user = await self._authenticate(request)
-        if impersonation.is_asked(request.headers):
-            user = await impersonation.apply(request.headers, user, self._steps.authorizer)
+        user = await impersonation.impersonate(user, request.headers, self._steps.authorizer, denial.forbidden)
         context = RequestContext(request, info, user, self._steps.access)
         if flow.is_long_running(info):
             return await self._answer(context)
@@ -144,11 +141,7 @@ class ApiServer:
             return peer.user  # type: ignore[no-any-return]
         user = await self._steps.authenticator.authenticate(request)
         if user is None:
-            if not self._steps.anonymous:
-                raise errors.Unauthorized
-            return contract.ANONYMOUS
-        if AUTHENTICATED not in user.groups and user.name != contract.ANONYMOUS.name:
-            user = replace(user, groups=(*user.groups, AUTHENTICATED))
+            raise errors.Unauthorized
         if remembers and request.peer_certificate is not None and not _by_headers(request):
             # A connection keeps its certificate, so its user was found once and for all.
             peer.user = user

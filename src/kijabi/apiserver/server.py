@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 from aiohttp import web, web_exceptions, web_protocol
 from aiohttp.http_exceptions import BadHttpMessage
+from multidict import CIMultiDict
 
 from kijabi.api import errors
 from kijabi.apiserver import contract, responses
@@ -164,7 +165,7 @@ async def _request(wire: web.BaseRequest, peer: Peer) -> http.Request:
         unquote(path) if "%" in path else path,
         raw_path=raw,
         query_string=query,
-        headers=wire.headers,  # type: ignore[arg-type]  # a read-only view; nobody writes to it
+        headers=CIMultiDict(wire.headers),
         body=body,
         remote=peer.remote,
         peer_certificate=peer.certificate,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -82,7 +82,6 @@ class Parts:
     catalog: Catalog
     schemas: schema.Schemas | None = None
     admission: Sequence[contract.Admission] = ()
-    hooks: dict[tuple[str, str], Sequence[contract.StorageHook]] = field(default_factory=dict)
     clock: clock.Clock = clock.SYSTEM
     # Seconds until an Event is forgotten.
     event_ttl: float = 3600.0
@@ -100,7 +99,6 @@ class Registry:
                 self._add(strategy)
         self.feed = Feed(store, self.caches)
         self.lister = listing.Lister(store, self.feed)
-        self.authorizer: contract.Authorizer | None = None
 
     def _add(self, strategy: resource.Strategy) -> None:
         what = strategy.resource
@@ -108,9 +106,8 @@ class Registry:
         cache = self.caches.get(prefix)
         if cache is None:
             cache = self.caches[prefix] = Cache(prefix, strategy)
-        hooks = tuple(self.parts.hooks.get((what.group, what.plural), ()))
         self.endpoints[what.group, what.version, what.plural] = Endpoint(
-            strategy, _codec(strategy), cache, traits.of(what), hooks
+            strategy, _codec(strategy), cache, traits.of(what)
         )
 
     def endpoint(self, what: resource.Resource) -> Endpoint:
@@ -119,6 +116,19 @@ class Registry:
         if found is None:
             raise errors.NotFound("the server could not find the requested resource")
         return found
+
+    def equip(
+        self,
+        admission: Sequence[contract.Admission],
+        hooks: Iterable[Mapping[tuple[str, str], contract.StorageHook]],
+    ) -> None:
+        """Add what is itself built upon this registry. Called once, before the first request."""
+        self.parts.admission = admission
+        for mapping in hooks:
+            for (group, plural), hook in mapping.items():
+                for endpoint in self.endpoints.values():
+                    if (endpoint.resource.group, endpoint.resource.plural) == (group, plural):
+                        endpoint.hooks += (hook,)
 
     # --- the store
 
@@ -174,6 +184,3 @@ def _codec(strategy: resource.Strategy) -> codec.AnyCodec:
     return codec.Converting(
         strategy.resource, codec.Codec(stored), strategy.extra["from_stored"], strategy.extra["to_stored"]
     )
-
-
-Change = Callable[[Object | None], Object]

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from kijabi.api import errors
 from kijabi.api import field as fields
 from kijabi.apiserver import contract, params
 from kijabi.apiserver.contract import RequestContext
-from kijabi.apiserver.registry import creating, metadata, registry
+from kijabi.apiserver.registry import creating, metadata, parts, registry
 from kijabi.apiserver.registry.registry import Endpoint, Object, Registry, Stored
 from kijabi.apiserver.watchcache.entry import Entry
 from kijabi.store import contract as store_contract
@@ -49,8 +49,8 @@ class Update:
     uid: str = ""
     may_create: bool = False
     authorize_create: Callable[[], Awaitable[None]] | None = None
-    # Validation beyond the strategy's, for RAW parts.
-    validate: Callable[[Object, Object], list[fields.Error]] = field(default=lambda new, old: [])
+    # For RAW parts: puts all but the part back as stored, and says what is wrong with the change.
+    take: parts.Take | None = None
 
 
 async def update(reg: Registry, context: RequestContext, endpoint: Endpoint, wanted: Update) -> Stored:
@@ -166,9 +166,10 @@ def _check_version(endpoint: Endpoint, wanted: Update, meta: Object, there: Entr
 
 def _prepare(endpoint: Endpoint, wanted: Update, new: Object, old: Object) -> None:
     """Keep what an update cannot change, then validate. Raises Invalid."""
+    strategy = endpoint.strategy
+    problems = wanted.take(new, old) if wanted.take is not None else []
     meta, before = new["metadata"], old["metadata"]
     _keep(meta, before, "generation", always=True)
-    strategy = endpoint.strategy
     if wanted.part is Part.STATUS:
         for key in new.keys() | old.keys():
             if key not in ("metadata", "status"):
@@ -187,8 +188,6 @@ def _prepare(endpoint: Endpoint, wanted: Update, new: Object, old: Object) -> No
         problems = strategy.validate_status(new, old)
     elif wanted.part is Part.WHOLE:
         problems = strategy.validate_update(new, old)
-    else:
-        problems = wanted.validate(new, old)
     if problems:
         raise endpoint.invalid(wanted.name, problems)
 
@@ -213,6 +212,7 @@ async def _write(
         return Stored(value, there.revision)
     if value == there.value or context.dry_run:
         # Nothing changes, so no new revision: controllers that write the same again do not wake each other.
+        await reg.feed.reach(there.revision)
         return Stored(value, there.revision)
     return Stored(value, await reg.put(endpoint, there.key, value, there.revision))
 

@@ -10,7 +10,17 @@ import orjson
 from kijabi.api import errors
 from kijabi.apiserver import negotiation, params, responses
 from kijabi.apiserver.contract import RequestContext
-from kijabi.apiserver.registry import creating, decoding, deleting, metadata, patching, reading, scaling, watching
+from kijabi.apiserver.registry import (
+    creating,
+    decoding,
+    deleting,
+    metadata,
+    parts,
+    patching,
+    reading,
+    scaling,
+    watching,
+)
 from kijabi.apiserver.registry.registry import Endpoint, Object, Registry, Stored
 from kijabi.apiserver.registry.updating import Part, Update, update
 from kijabi.kit import http
@@ -48,7 +58,9 @@ class Verbs:
         info, what = context.info, endpoint.resource
         if (info.subresource and info.subresource not in what.subresources) or len(info.parts) > 3:
             raise no_such_resource()
-        handler = self._handlers.get((info.verb, info.subresource))
+        # A named part of an object is read and written like its status.
+        part = "status" if (info.resource, info.subresource) in parts.PARTS else info.subresource
+        handler = self._handlers.get((info.verb, part))
         if handler is None or (not info.subresource and info.verb not in what.verbs):
             raise not_allowed()
         if what.namespaced and not info.namespace and info.verb not in ("list", "watch"):
@@ -103,11 +115,12 @@ class Verbs:
             info.name,
             lambda old: orjson.loads(body),
             options,
-            Part.STATUS if info.subresource else Part.WHOLE,
+            _part(info.subresource),
             info.subresource,
             meta.get("uid", ""),
             may_create=not info.subresource,
             authorize_create=lambda: self._may_create(context),
+            take=parts.PARTS.get((info.resource, info.subresource)),
         )
         stored = await update(self._reg, context, endpoint, wanted)
         return self._answer(context, endpoint, endpoint.full(stored), media, 201 if stored.created else 200)
@@ -134,8 +147,15 @@ class Verbs:
                 raise endpoint.not_found(info.name)
             return patcher(old)
 
-        part = Part.STATUS if info.subresource == "status" else Part.WHOLE
-        wanted = Update(info.namespace, info.name, make, _as_update(options), part, info.subresource)
+        wanted = Update(
+            info.namespace,
+            info.name,
+            make,
+            _as_update(options),
+            _part(info.subresource),
+            info.subresource,
+            take=parts.PARTS.get((info.resource, info.subresource)),
+        )
         return await update(self._reg, context, endpoint, wanted), media
 
     async def _delete(self, context: RequestContext, endpoint: Endpoint) -> http.Response:
@@ -224,6 +244,10 @@ class Verbs:
 
 def no_such_resource() -> errors.NotFound:
     return errors.NotFound("the server could not find the requested resource", details={})
+
+
+def _part(subresource: str) -> Part:
+    return {"": Part.WHOLE, "status": Part.STATUS}.get(subresource, Part.RAW)
 
 
 def not_allowed() -> errors.MethodNotAllowed:

@@ -1,0 +1,76 @@
+"""All that is no resource, by path: the index, version, discovery, OpenAPI, health and metrics."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Mapping
+
+from kijabi.apiserver import responses
+from kijabi.apiserver.authn import keys
+from kijabi.apiserver.contract import RequestContext
+from kijabi.apiserver.discovery import Discovery
+from kijabi.apiserver.health import ROOTS, Health
+from kijabi.apiserver.metrics import Metrics
+from kijabi.apiserver.openapi import OpenApi
+from kijabi.kit import http
+
+# Go clients parse all of these; gitCommit and buildDate are upstream's placeholders for a build without them.
+VERSION = {
+    "major": "1",
+    "minor": "36",
+    "emulationMajor": "1",
+    "emulationMinor": "36",
+    "minCompatibilityMajor": "1",
+    "minCompatibilityMinor": "35",
+    "gitVersion": "v1.36.2+kijabi",
+    "gitCommit": "",
+    "gitTreeState": "clean",
+    "buildDate": "1970-01-01T00:00:00Z",
+    "goVersion": f"python{platform.python_version()}",
+    "compiler": sys.implementation.name,
+    "platform": f"linux/{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(platform.machine(), platform.machine()) }",
+}
+
+
+class StandardPages:
+    def __init__(
+        self,
+        discovery: Discovery,
+        health: Health,
+        metrics: Metrics | None = None,
+        openapi: OpenApi | None = None,
+        documents: Mapping[str, keys.Document] | None = None,
+    ) -> None:
+        self._discovery = discovery
+        self._health = health
+        self._metrics = metrics
+        self._openapi = openapi
+        paths = [*discovery.paths(), *health.paths(), "/metrics", "/version"]
+        if openapi is not None:
+            paths += openapi.paths()
+        self._documents = documents or {}
+        self._index = {"paths": sorted([*paths, *self._documents])}
+
+    async def page(self, context: RequestContext) -> http.Response | None:
+        request, path = context.request, context.info.path
+        root = path.strip("/").partition("/")[0]
+        if request.method not in ("GET", "HEAD"):
+            return None
+        if path in ("/", "/index.html"):
+            return responses.of_object(request, self._index)
+        if root in ("api", "apis"):
+            return self._discovery.page(request)
+        if root in ROOTS:
+            return self._health.page(request)
+        if root == "version" and path.strip("/") == "version":
+            return responses.of_object(request, VERSION)
+        if root == "metrics" and self._metrics is not None:
+            return await self._metrics.page()
+        if root == "openapi" and self._openapi is not None:
+            return await self._openapi.page(request)
+        document = self._documents.get(path)
+        if document is None:
+            return None
+        headers = {"Content-Type": document.content_type, "Cache-Control": document.cache_control}
+        return http.Response(200, document.body, headers)

@@ -1,0 +1,198 @@
+"""The API server as a program, and its assembly, which the in-process cluster uses too.
+
+``build`` puts the rooms together around one store; ``Assembly.start`` loads the caches and ensures what a cluster
+starts with; ``run`` adds the socket. Everything that runs in the background is owned by the assembly's nursery.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import kijabi.api.catalog
+from kijabi.api import schema
+from kijabi.apiserver import admission, authn, authz, bootstrap, chain, contract, flow, health, metrics, openapi, server
+from kijabi.apiserver.discovery import Discovery
+from kijabi.apiserver.options import Options
+from kijabi.apiserver.pages import StandardPages
+from kijabi.apiserver.registry import registry, watching
+from kijabi.apiserver.registry.access import RegistryAccess
+from kijabi.apiserver.registry.verbs import Verbs
+from kijabi.kit import clock, pki, tasks
+from kijabi.store import contract as store_contract
+from kijabi.store import memory, sqlite
+
+log = logging.getLogger(__name__)
+
+# Upstream's --etcd-compaction-interval: what is older than this can no longer be listed or watched from.
+COMPACT_EVERY = 300.0
+
+
+@dataclass(slots=True)
+class Assembly:
+    """A server put together. ``start`` before the first request, ``close`` at the end; ``api.handle`` in between."""
+
+    api: chain.ApiServer
+    registry: registry.Registry
+    access: RegistryAccess
+    deadlines: watching.Deadlines
+    bootstrap: bootstrap.ensure.Bootstrap
+    tasks: tasks.Nursery
+    state: State
+
+    async def start(self) -> None:
+        """Load the caches, then ensure namespaces, policy and the rest. Raises what the store raises."""
+        await self.registry.feed.start()
+        self.tasks.keep(self.registry.feed.run, "feed")
+        self.deadlines.start(self.tasks)
+        self.tasks.keep(self._compact, "compaction")
+        await self.bootstrap.ensure()
+        self.tasks.keep(self.bootstrap.keep, "bootstrap")
+        self.state.ready = True
+
+    async def _compact(self) -> None:
+        while True:
+            before = self.registry.feed.revision
+            await self.registry.clock.sleep(COMPACT_EVERY)
+            await self.registry.store.compact(before)
+
+    async def stop_serving(self) -> None:
+        """Say that no more requests should come, and end the watches."""
+        self.state.ready, self.state.closing = False, True
+        await self.bootstrap.withdraw()
+        self.registry.feed.close()
+
+    async def close(self) -> None:
+        self.registry.feed.close()
+        await self.tasks.aclose()
+
+
+@dataclass(slots=True)
+class State:
+    """What the health checks look at."""
+
+    ready: bool = False
+    closing: bool = False
+
+
+@dataclass(slots=True)
+class More:
+    """What the assembly adds for itself. ``static_tokens`` are users by bearer token."""
+
+    static_tokens: Mapping[str, contract.UserInfo] = field(default_factory=dict)
+    catalog: Any = None
+    clock: clock.Clock = clock.SYSTEM
+
+
+def build(options: Options, store: store_contract.Store, more: More | None = None) -> Assembly:
+    """Put a server together around an open store. Raises what reading key files raises, and authz.UnknownMode."""
+    extra = more or More()
+    catalog = extra.catalog or kijabi.api.catalog.default_catalog()
+    schemas = schema.Schemas.load()
+    parts = registry.Parts(catalog, schemas, clock=extra.clock, event_ttl=options.event_ttl)
+    reg = registry.Registry(store, parts)
+    access = RegistryAccess(reg)
+    authorization = authz.build(access, options)
+    authentication = authn.build(access, options, static_tokens=extra.static_tokens, timepiece=extra.clock)
+    plugins = admission.build(access, options, authorization.authorizer, timepiece=extra.clock)
+    reg.equip(plugins, [authorization.hooks])
+    limits = flow.Limits(options.max_requests_inflight, options.max_mutating_requests_inflight)
+    state = State()
+    measure = metrics.Metrics(lambda: limits.inflight, lambda: _objects(reg))
+    strategies = list(catalog.strategies())
+    pages = StandardPages(
+        Discovery(strategies, f"{options.advertise_address}:{options.secure_port}"),
+        _health(state, reg),
+        measure,
+        openapi.OpenApi(schemas, _group_versions(strategies)),
+        authentication.documents,
+    )
+    deadlines = watching.Deadlines(extra.clock)
+    steps = chain.Steps(
+        access,
+        authentication.authenticator,
+        authorization.authorizer,
+        pages,
+        limits,
+        _specials([]),
+        measure,
+        timeout=options.request_timeout,
+    )
+    api = chain.ApiServer(reg, Verbs(reg, deadlines, options.min_request_timeout), steps)
+    first = bootstrap.build(access, options, timepiece=extra.clock)
+    return Assembly(api, reg, access, deadlines, first, tasks.Nursery("apiserver", extra.clock), state)
+
+
+def _specials(
+    found: Sequence[Mapping[contract.SpecialKey, contract.Special]],
+) -> dict[contract.SpecialKey, contract.Special]:
+    return {key: special for mapping in found for key, special in mapping.items()}
+
+
+def _objects(reg: registry.Registry) -> Iterable[tuple[str, int]]:
+    for endpoint in reg.endpoints.values():
+        yield endpoint.resource.qualified, len(endpoint.cache.entries)
+
+
+def _group_versions(strategies: Iterable[Any]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((one.resource.group, one.resource.version) for one in strategies))
+
+
+def _health(state: State, reg: registry.Registry) -> health.Health:
+    def loaded() -> str:
+        return "" if reg.feed.revision or state.ready else "the caches are not loaded yet"
+
+    def hooks() -> str:
+        return "" if state.ready or state.closing else "what a cluster starts with is not ensured yet"
+
+    live = {
+        "log": lambda: "",
+        "etcd": loaded,
+        "poststarthook/start-apiserver-admission-initializer": lambda: "",
+        "poststarthook/rbac/bootstrap-roles": hooks,
+        "poststarthook/scheduling/bootstrap-system-priority-classes": hooks,
+    }
+    ready = {
+        "etcd-readiness": loaded,
+        "informer-sync": loaded,
+        "shutdown": lambda: "process is shutting down" if state.closing else "",
+    }
+    return health.Health(live, ready)
+
+
+async def open_store(where: str) -> store_contract.Store:
+    """``memory:`` or ``sqlite:///path``. Raises ValueError for anything else."""
+    if where in ("memory:", "memory://"):
+        return memory.MemoryStore()
+    if where.startswith("sqlite:///"):
+        return await sqlite.open_store(Path(where.removeprefix("sqlite://")))
+    raise ValueError(f"unknown store {where!r}: memory: and sqlite:///path are known")
+
+
+async def run(options: Options, stop: asyncio.Event) -> None:
+    """Serve until ``stop`` is set. Returns when everything is closed."""
+    store = await open_store(options.store)
+    try:
+        assembly = build(options, store)
+        try:
+            await _serve(options, assembly, stop)
+        finally:
+            await assembly.close()
+    finally:
+        await store.close()
+
+
+async def _serve(options: Options, assembly: Assembly, stop: asyncio.Event) -> None:
+    client_ca = Path(options.client_ca_file) if options.client_ca_file else None
+    tls = pki.server_context(Path(options.tls_cert_file), Path(options.tls_private_key_file), client_ca)
+    listener = server.SocketServer(assembly.api.handle)
+    await assembly.start()
+    await listener.listen(options.bind_address, options.secure_port, tls)
+    log.info("Serving securely on %s:%d", *listener.address)
+    await stop.wait()
+    await assembly.stop_serving()
+    await listener.close()
