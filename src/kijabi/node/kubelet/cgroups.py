@@ -100,8 +100,12 @@ class Cgroups:
         for mount in self.hierarchy.mounts:
             _remove(mount / parent)
 
-    def usage_directory(self, pod: pods.Object) -> str:
-        return resources.cgroup_parent(pod, self._driver, self._root)
+    def remove_uid(self, uid: str) -> None:
+        """Of a pod that nothing but its uid is known of."""
+        base = self._root.strip("/")
+        for mount in self.hierarchy.mounts if self._usable else ():
+            for part in ("kubepods", "kubepods/burstable", "kubepods/besteffort"):
+                _remove(mount / base / part / f"pod{uid}")
 
 
 def _make(mount: Path, directory: Path, v2: bool) -> None:

@@ -66,6 +66,11 @@ def restart_count(annotations: dict[str, str]) -> int:
     return int(text) if text.isdigit() else 0
 
 
+def grace_seconds(annotations: dict[str, str]) -> int | None:
+    text = annotations.get(DELETION_GRACE) or annotations.get(TERMINATION_GRACE) or ""
+    return int(text) if text.isdigit() else None
+
+
 def pod_log_directory(root: Path, pod: pods.Object) -> Path:
     return root / f"{pods.namespace(pod)}_{pods.name(pod)}_{pods.uid(pod)}"
 

@@ -28,6 +28,7 @@ class Container:
     restart_count: int = 0
     hash: str = ""
     log_path: str = ""
+    grace_seconds: int | None = None
 
     @property
     def running(self) -> bool:
@@ -72,6 +73,11 @@ class PodRuntime:
     def running(self) -> list[Container]:
         return [found for found in self.containers if found.state in (contract.RUNNING, contract.UNKNOWN)]
 
+    @property
+    def grace_seconds(self) -> int | None:
+        """What the pod asked for when its containers were made."""
+        return max((found.grace_seconds for found in self.containers if found.grace_seconds is not None), default=None)
+
     def sandbox(self) -> Sandbox | None:
         return self.sandboxes[0] if self.sandboxes else None
 
@@ -97,6 +103,7 @@ def container(status: contract.ContainerStatus, sandbox_id: str) -> Container:
         restart_count=labels.restart_count(annotations),
         hash=annotations.get(labels.CONTAINER_HASH, ""),
         log_path=status.log_path,
+        grace_seconds=labels.grace_seconds(annotations),
     )
 
 

@@ -106,7 +106,7 @@ class Pleg:
             if self._looked.get(uid, 0) > began:
                 # Looked at alone since the list was asked for: that is newer than the list.
                 continue
-            await self._assemble(uid, *by_uid.get(uid, ([], [])))
+            await self._assemble(uid, *by_uid.get(uid, ([], [])), began)
         self._looked = {uid: look for uid, look in self._looked.items() if uid in self._pods}
         self._prune({container.id for container in containers}, {sandbox.id for sandbox in sandboxes})
         self.relisted_at = self._clock.monotonic()
@@ -117,7 +117,7 @@ class Pleg:
         containers = await self._runtime.list_containers(uid)
         self._looks += 1
         self._looked[uid] = self._looks
-        await self._assemble(uid, sandboxes, containers)
+        await self._assemble(uid, sandboxes, containers, self._looks)
         return self.get(uid)
 
     def forget(self, uid: str) -> None:
@@ -135,19 +135,21 @@ class Pleg:
             del self._sandboxes[gone]
 
     async def _assemble(
-        self, uid: str, sandboxes: list[contract.Sandbox], containers: list[contract.Container]
+        self, uid: str, sandboxes: list[contract.Sandbox], containers: list[contract.Container], look: int
     ) -> None:
         boxes = [box for box in [await self._sandbox(found) for found in sandboxes] if box is not None]
         found = [each for each in [await self._container(listed) for listed in containers] if each is not None]
+        if self._looked.get(uid, 0) > look:
+            # Somebody looked while details were awaited, and saw something newer.
+            return
         fresh = observed.assemble(uid, boxes, found)
-        before = self._pods.get(uid)
+        before = self.get(uid)
         if fresh.sandboxes or fresh.containers:
             self._pods[uid] = fresh
         else:
             self._pods.pop(uid, None)
-        if before is None or (before.sandboxes, before.containers) != (fresh.sandboxes, fresh.containers):
-            if before is not None or fresh.sandboxes or fresh.containers:
-                self._on_change(uid)
+        if (before.sandboxes, before.containers) != (fresh.sandboxes, fresh.containers):
+            self._on_change(uid)
 
     async def _sandbox(self, listed: contract.Sandbox) -> contract.Sandbox | None:
         known = self._sandboxes.get(listed.id)

@@ -62,6 +62,8 @@ def generate(facts: Facts) -> dict[str, Any]:
     regular = _statuses(facts, ((c, pods.REGULAR) for c in pods.regular_containers(pod)))
     ephemeral = _statuses(facts, ((c, pods.EPHEMERAL) for c in pods.ephemeral_containers(pod)))
     everything = {**init, **regular}
+    if facts.over:
+        _close(facts, regular)
     _set_phase(facts, status, everything)
     _set_ready(facts, everything)
     status["conditions"] = _conditions(facts, status["phase"], everything)
@@ -77,6 +79,16 @@ def generate(facts: Facts) -> dict[str, Any]:
     if generation is not None:
         status["observedGeneration"] = generation
     return status
+
+
+def _close(facts: Facts, statuses: conditions.Statuses) -> None:
+    """All is over, so no container may be left waiting or running: what is not known to have ended well has not."""
+    for status in statuses.values():
+        if "terminated" in status["state"]:
+            continue
+        text = "The container could not be located when the pod was terminated"
+        lost = {"exitCode": 137, "reason": LOST, "message": text, "startedAt": None, "finishedAt": None}
+        status["state"] = {"terminated": lost}
 
 
 def rejected(pod: pods.Object, reason: str, message: str, now: float) -> dict[str, Any]:
@@ -295,6 +307,9 @@ def phase_of(facts: Facts, statuses: conditions.Statuses) -> str:
     counts = _count(facts, statuses)
     if counts.failed_for_good:
         return "Failed"
+    if facts.over and not pods.is_static(facts.pod):
+        all_well = counts.stopped and counts.stopped == counts.succeeded and not counts.pending_init
+        return "Succeeded" if all_well else "Failed"
     initialized = _regular_active(facts)
     if counts.pending_init or (counts.pending_sidecars and not initialized) or counts.waiting:
         return "Pending"
@@ -302,7 +317,7 @@ def phase_of(facts: Facts, statuses: conditions.Statuses) -> str:
         return "Running"
     if not counts.stopped:
         return "Pending"
-    if not (facts.over and not pods.is_static(facts.pod)) and counts.stopped != counts.stopped_for_good:
+    if counts.stopped != counts.stopped_for_good:
         return "Running"
     return "Succeeded" if counts.stopped == counts.succeeded else "Failed"
 
