@@ -9,6 +9,7 @@ import datetime
 import ipaddress
 import os
 import ssl
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -217,3 +218,12 @@ def client_context(
     if cert_path is not None:
         context.load_cert_chain(cert_path, key_path)
     return context
+
+
+def throwaway_server_context(client_ca_path: Path | None) -> ssl.SSLContext:
+    """A server context with a certificate that nobody vouches for, for a program that was given none."""
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory)
+        own = issue(create_ca("self-signed-ca"), "localhost", dns=["localhost"], ips=["127.0.0.1"], server=True)
+        write(own, place, "serving")
+        return server_context(place / "serving.crt", place / "serving.key", client_ca_path)
