@@ -44,7 +44,7 @@ async def serving(
     A page gives something to be shown as JSON, or None for 404.
     """
     handler = _handler(access, pages or {})
-    runner = web.ServerRunner(web.Server(handler, access_log=None))  # type: ignore[arg-type]
+    runner = web.ServerRunner(web.Server(handler, access_log=None))
     await runner.setup()
     site = web.TCPSite(runner, endpoint.address, endpoint.port, ssl_context=_tls(endpoint), reuse_address=True)
     await site.start()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
 import uuid
 
-from kijabi.client import informer, kubeconfig, leases, rest
+from kijabi.client import delegated, informer, kubeconfig, leases, rest, serving
 from kijabi.controllers import contract, roster
 from kijabi.controllers.options import Options
 from kijabi.kit import clock, tasks
@@ -38,17 +39,30 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     A lost lead ends the run: whoever supervises starts it again, with nothing left of what it believed.
     """
     client = kubeconfig.connect(options.kubeconfig, component="kube-controller-manager")
-    work = asyncio.ensure_future(_work(client, options))
-    stopping = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (work, stopping):
-            task.cancel()
-        await asyncio.gather(work, stopping, return_exceptions=True)
-        await client.wire.close()
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(client.wire.close)
+        if options.secure_port:
+            await stack.enter_async_context(serving.serving(_endpoint(options), delegated.Delegated(client)))
+        work = asyncio.ensure_future(_work(client, options))
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (work, stopping):
+                task.cancel()
+            await asyncio.gather(work, stopping, return_exceptions=True)
     if not stop.is_set():
         raise SystemExit("leader election lost")
+
+
+def _endpoint(options: Options) -> serving.Endpoint:
+    return serving.Endpoint(
+        options.bind_address,
+        options.secure_port,
+        options.tls_cert_file,
+        options.tls_private_key_file,
+        options.client_ca_file,
+    )
 
 
 async def _work(client: rest.Client, options: Options) -> None:

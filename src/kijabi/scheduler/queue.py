@@ -13,6 +13,7 @@ import heapq
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from kijabi.kit import backoff, clock
 from kijabi.scheduler.podinfo import PodInfo
@@ -142,11 +143,10 @@ class SchedulingQueue:
         """Until something is added or told, or the next back-off is over."""
         times = [self._due(queued) for queued in self._cooling.values()]
         times += [queued.tried + STALE for queued in self._waiting.values()]
-        changed = asyncio.ensure_future(self._changed.wait())
-        tasks: set[asyncio.Future[object]] = {changed}
+        tasks: set[asyncio.Future[Any]] = {asyncio.ensure_future(self._changed.wait())}
         if times:
             wait = max(0.0, min(times) - self._clock.monotonic())
-            tasks.add(asyncio.ensure_future(self._clock.sleep(wait)))  # type: ignore[arg-type]
+            tasks.add(asyncio.ensure_future(self._clock.sleep(wait)))
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
