@@ -8,6 +8,7 @@ import pytest
 
 from kijabi.api import errors
 from kijabi.apiserver import contract
+from kijabi.kit import http, jsons
 
 
 class MemoryAccess:
@@ -18,6 +19,7 @@ class MemoryAccess:
         self.subscribers = {}
         self.revisions = itertools.count(1)
         self.deletions = []
+        self.admitted = []
 
     def add(self, what, name, namespace="", **body):
         metadata = {"name": name, "uid": f"uid-{name}", **body.pop("metadata", {})}
@@ -87,7 +89,13 @@ class MemoryAccess:
         return self.get_nowait(what, name, namespace) if dry_run else self.drop(what, name, namespace)
 
     async def admit(self, attributes):
-        return None
+        self.admitted.append(attributes)
+
+    def decode(self, context):
+        return jsons.loads(context.request.body)
+
+    def respond(self, context, obj, status=200):
+        return http.Response(status, jsons.dumps(obj), {"Content-Type": "application/json"})
 
 
 @pytest.fixture

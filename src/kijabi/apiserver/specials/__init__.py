@@ -2,3 +2,51 @@
 
 Left out: IPAddress objects.
 """
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kijabi.apiserver import authn, authz, contract
+from kijabi.apiserver import options as options_
+from kijabi.apiserver.specials import binding, eviction, reviews, services, token
+from kijabi.kit import clock
+
+
+@dataclass(frozen=True, slots=True)
+class Specials:
+    """``handlers`` for the router, ``hooks`` by (group, plural) for the registry."""
+
+    handlers: Mapping[contract.SpecialKey, contract.Special]
+    hooks: Mapping[tuple[str, str], contract.StorageHook]
+
+
+def build(
+    access: contract.Access,
+    options: options_.Options,
+    authentication: authn.Authentication,
+    authorization: authz.Authorization,
+    *,
+    timepiece: clock.Clock = clock.SYSTEM,
+) -> Specials:
+    binder, evictor = binding.Binding(timepiece), eviction.Eviction(timepiece)
+    issuing = token.TokenRequests(authentication.issuer, authentication.audiences, options, timepiece)
+    rbac = authorization.rbac if "RBAC" in options.authorization_mode else None
+    access_reviews = reviews.AccessReviews(authorization.authorizer, rbac)
+    posts: dict[tuple[str, str, str], contract.Special] = {
+        ("", "bindings", ""): binder.bind_any,
+        ("", "pods", "binding"): binder.bind,
+        ("", "pods", "eviction"): evictor.evict,
+        ("", "serviceaccounts", "token"): issuing.create,
+        ("authentication.k8s.io", "tokenreviews", ""): reviews.TokenReviews(authentication.known).create,
+        ("authentication.k8s.io", "selfsubjectreviews", ""): reviews.SelfSubjectReviews(timepiece).create,
+        ("authorization.k8s.io", "subjectaccessreviews", ""): access_reviews.review,
+        ("authorization.k8s.io", "localsubjectaccessreviews", ""): access_reviews.review_local,
+        ("authorization.k8s.io", "selfsubjectaccessreviews", ""): access_reviews.review_self,
+        ("authorization.k8s.io", "selfsubjectrulesreviews", ""): access_reviews.rules,
+    }
+    hook = services.ServiceHook(access, options.service_cluster_ip_range, options.service_node_port_range)
+    return Specials(
+        {contract.SpecialKey(*key, "POST"): handler for key, handler in posts.items()}, {("", "services"): hook}
+    )

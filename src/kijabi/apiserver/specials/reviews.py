@@ -1,0 +1,228 @@
+"""Reviews: virtual resources that answer a question and keep nothing. Who is this token, who am I, who may what.
+
+Source: the API reference, authentication.k8s.io/v1 and authorization.k8s.io/v1; upstream's texts.
+"""
+
+from __future__ import annotations
+
+from kijabi.api import errors, field, timestamps
+from kijabi.apiserver import contract
+from kijabi.apiserver.authn import bearer
+from kijabi.apiserver.authz import node, rbac
+from kijabi.kit import clock, http
+
+Object = contract.Object
+
+_AUTHORIZATION = "authorization.k8s.io"
+_OPERATORS = {"In": "in", "NotIn": "notin"}
+
+
+class TokenReviews:
+    """POST tokenreviews."""
+
+    def __init__(self, known: bearer.Tokens) -> None:
+        self._known = known
+
+    async def create(self, context: contract.RequestContext) -> http.Response:
+        review = context.access.decode(context)
+        spec = review.get("spec") or {}
+        if not spec.get("token"):
+            raise errors.BadRequest("token is required for TokenReview in authentication")
+        try:
+            found = await self._known.authenticate_token(spec["token"], spec.get("audiences") or ())
+        except errors.Unauthorized as error:
+            review["status"] = {"user": {}, "error": error.message}
+        else:
+            review["status"] = {
+                "authenticated": True,
+                "user": user_info(found.user),
+                "audiences": list(found.audiences),
+            }
+        review.setdefault("metadata", {})
+        return context.access.respond(context, review, 201)
+
+
+class SelfSubjectReviews:
+    """POST selfsubjectreviews: ``kubectl auth whoami``."""
+
+    def __init__(self, timepiece: clock.Clock = clock.SYSTEM) -> None:
+        self._clock = timepiece
+
+    async def create(self, context: contract.RequestContext) -> http.Response:
+        context.access.decode(context)
+        answer = {
+            "kind": "SelfSubjectReview",
+            "apiVersion": f"authentication.k8s.io/{context.info.api_version}",
+            "metadata": {"creationTimestamp": timestamps.format_time(self._clock.time())},
+            "status": {"userInfo": user_info(context.user)},
+        }
+        return context.access.respond(context, answer, 201)
+
+
+class AccessReviews:
+    """POST to the three kinds of access review, and to selfsubjectrulesreviews."""
+
+    def __init__(self, authorizer: contract.Authorizer, decider: rbac.Rbac | None) -> None:
+        self._authorizer = authorizer
+        self._rbac = decider
+
+    async def review(self, context: contract.RequestContext) -> http.Response:
+        """SubjectAccessReview: may this user do that?"""
+        review = context.access.decode(context)
+        self._check(review, "SubjectAccessReview", about_others=True)
+        return await self._answer(context, review, subject(review["spec"]))
+
+    async def review_local(self, context: contract.RequestContext) -> http.Response:
+        """LocalSubjectAccessReview: the same within one namespace."""
+        review = context.access.decode(context)
+        spec = review.get("spec") or {}
+        namespace = context.info.namespace
+        meta = review.get("metadata") or {}
+        if meta.get("namespace") and meta["namespace"] != namespace:
+            raise errors.BadRequest(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
+        self._check(review, "LocalSubjectAccessReview", about_others=True, local=True)
+        if spec["resourceAttributes"].get("namespace", "") != namespace:
+            where = spec["resourceAttributes"].get("namespace", "")
+            raise errors.BadRequest(f"spec.resourceAttributes.namespace must match namespace: {where}")
+        review.setdefault("metadata", {})["namespace"] = namespace
+        return await self._answer(context, review, subject(spec))
+
+    async def review_self(self, context: contract.RequestContext) -> http.Response:
+        """SelfSubjectAccessReview: ``kubectl auth can-i``."""
+        review = context.access.decode(context)
+        self._check(review, "SelfSubjectAccessReview", about_others=False)
+        return await self._answer(context, review, context.user)
+
+    async def rules(self, context: contract.RequestContext) -> http.Response:
+        """SelfSubjectRulesReview: ``kubectl auth can-i --list``."""
+        review = context.access.decode(context)
+        namespace = (review.get("spec") or {}).get("namespace", "")
+        if not namespace:
+            raise errors.BadRequest("no namespace on request")
+        answer = {
+            "kind": "SelfSubjectRulesReview",
+            "apiVersion": f"{_AUTHORIZATION}/{context.info.api_version}",
+            "metadata": {},
+            "spec": {},
+            "status": self._rules(context.user, namespace),
+        }
+        return context.access.respond(context, answer, 201)
+
+    def _rules(self, user: contract.UserInfo, namespace: str) -> Object:
+        found, problem = self._rbac.rules_for(user, namespace) if self._rbac is not None else ([], "")
+        is_node = node.node_name(user) is not None
+        if is_node:
+            problem = problem or "node authorizer does not support user rule resolution"
+        status: Object = {
+            "resourceRules": [
+                _part(rule, "apiGroups", "resources", "resourceNames") for rule in found if rule.get("resources")
+            ],
+            "nonResourceRules": [_part(rule, "nonResourceURLs") for rule in found if rule.get("nonResourceURLs")],
+            "incomplete": is_node,
+        }
+        if problem:
+            status["evaluationError"] = problem
+        return status
+
+    def _check(self, review: Object, kind: str, *, about_others: bool, local: bool = False) -> None:
+        found = problems(review, about_others=about_others, local=local)
+        if found:
+            raise errors.invalid(kind, "", found, _AUTHORIZATION)
+
+    async def _answer(self, context: contract.RequestContext, review: Object, user: contract.UserInfo) -> http.Response:
+        decision = await self._authorizer.authorize(attributes(review["spec"], user))
+        status: Object = {"allowed": decision.verdict is contract.Verdict.ALLOW}
+        if decision.verdict is contract.Verdict.DENY:
+            status["denied"] = True
+        if decision.reason:
+            status["reason"] = decision.reason
+        review["status"] = status
+        review.setdefault("metadata", {})
+        return context.access.respond(context, review, 201)
+
+
+def user_info(user: contract.UserInfo) -> Object:
+    """A user as the API shows one, without what is empty."""
+    shown: Object = {"username": user.name}
+    if user.uid:
+        shown["uid"] = user.uid
+    if user.groups:
+        shown["groups"] = list(user.groups)
+    if user.extra:
+        shown["extra"] = {key: list(values) for key, values in user.extra.items()}
+    return shown
+
+
+def _part(rule: Object, *keys: str) -> Object:
+    return {key: rule[key] for key in ("verbs", *keys) if rule.get(key)}
+
+
+def subject(spec: Object) -> contract.UserInfo:
+    """Whom a review is about."""
+    extra = {key: tuple(values or ()) for key, values in (spec.get("extra") or {}).items()}
+    return contract.UserInfo(
+        spec.get("user", ""), uid=spec.get("uid", ""), groups=tuple(spec.get("groups") or ()), extra=extra
+    )
+
+
+def attributes(spec: Object, user: contract.UserInfo) -> contract.Attributes:
+    """What a review asks, as an authorizer is asked."""
+    asked = spec.get("resourceAttributes")
+    if asked is None:
+        other = spec["nonResourceAttributes"]
+        return contract.Attributes(user, other.get("verb", ""), path=other.get("path", ""), is_resource=False)
+    return contract.Attributes(
+        user,
+        asked.get("verb", ""),
+        asked.get("namespace", ""),
+        asked.get("group", ""),
+        asked.get("version") or "*",
+        asked.get("resource", ""),
+        asked.get("subresource", ""),
+        asked.get("name", ""),
+        field_selector=selector_text(asked.get("fieldSelector")),
+        label_selector=selector_text(asked.get("labelSelector")),
+    )
+
+
+def selector_text(selector: Object | None) -> str:
+    """A review's selector as text; requirements that have no text are left out, which only widens the question."""
+    if not selector:
+        return ""
+    if selector.get("rawSelector"):
+        return str(selector["rawSelector"])
+    terms = []
+    for one in selector.get("requirements") or ():
+        key, operator, values = one.get("key", ""), one.get("operator"), one.get("values") or []
+        if operator in _OPERATORS and len(values) == 1:
+            terms.append(f"{key}{'=' if operator == 'In' else '!='}{values[0]}")
+        elif operator in _OPERATORS and values:
+            terms.append(f"{key} {_OPERATORS[operator]} ({','.join(values)})")
+        elif operator in ("Exists", "DoesNotExist"):
+            terms.append(key if operator == "Exists" else f"!{key}")
+    return ",".join(terms)
+
+
+def problems(review: Object, *, about_others: bool, local: bool = False) -> list[field.Error]:
+    spec = review.get("spec") or {}
+    asked, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    found = []
+    if asked is not None and path is not None and not local:
+        text = "cannot be specified in combination with resourceAttributes"
+        found.append(field.invalid("spec.nonResourceAttributes", path, text))
+    if asked is None and (path is None or local):
+        text = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        found.append(field.invalid("spec.resourceAttributes", None, text))
+    if local and path is not None:
+        found.append(field.invalid("spec.nonResourceAttributes", path, "disallowed on this kind of request"))
+    if about_others and not spec.get("user") and not spec.get("groups"):
+        found.append(field.invalid("spec.user", "", "at least one of user or group must be specified"))
+    meta = {key: value for key, value in (review.get("metadata") or {}).items() if value}
+    for key in ("managedFields", "creationTimestamp", *(("namespace",) if local else ())):
+        meta.pop(key, None)
+    if meta:
+        text = "must be empty except for namespace" if local else "must be empty"
+        found.append(field.invalid("metadata", review["metadata"], text))
+    return found
