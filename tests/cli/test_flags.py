@@ -18,6 +18,7 @@ class Options:
     node_labels: dict[str, str] = field(default_factory=dict)
     feature_gates: Mapping[str, str] = field(default_factory=dict)
     kubeconfig: str | None = None
+    taint: tuple[int, ...] = field(default=(), metadata={"parse": lambda text: (int(text, 16),)})
 
 
 def parse(*arguments: str) -> Options:
@@ -47,6 +48,7 @@ def parse(*arguments: str) -> Options:
         pytest.param(["--controllers=a", "--controllers=-b"], Options(controllers=["a", "-b"]), id="a list repeated"),
         pytest.param(["--node-labels=a=b,c=d"], Options(node_labels={"a": "b", "c": "d"}), id="a mapping"),
         pytest.param(["--feature-gates=A=true"], Options(feature_gates={"A": "true"}), id="an abstract mapping"),
+        pytest.param(["--taint=ff"], Options(taint=(255,)), id="a parser of its own"),
         pytest.param(["--kubeconfig", "/k"], Options(kubeconfig="/k"), id="optional text"),
     ],
 )
@@ -55,7 +57,8 @@ def test_flags_become_options(arguments: list[str], expected: Options) -> None:
 
 
 @pytest.mark.parametrize(
-    "argument", ["--secure-port=x", "--leader-elect=maybe", "--sync-period=1y", "--node-labels=a", "--secure_port=1"]
+    "argument",
+    ["--secure-port=x", "--leader-elect=maybe", "--sync-period=1y", "--node-labels=a", "--taint=x", "--secure_port=1"],
 )
 def test_what_makes_no_sense_is_refused(argument: str) -> None:
     with pytest.raises(ValueError, match="Error"):

@@ -1,6 +1,7 @@
 """A component's ``Options`` dataclass as click options, under upstream's flag names.
 
-A field ``secure_port: int`` becomes ``--secure-port``. Field metadata may say ``help`` and ``flag`` (another name).
+A field ``secure_port: int`` becomes ``--secure-port``. Field metadata may say ``help``, ``flag`` (another name) and
+``parse`` (text → value, raising ValueError, for what is none of the types below).
 Types: text, int, bool (``--flag``, ``--flag=false``), float (seconds: a number or Go's ``1m30s``), lists and tuples of
 text (comma-separated or repeated, as upstream's), and mappings (``a=b,c=d``).
 """
@@ -84,12 +85,14 @@ def options(options_type: type[Any]) -> Callable[[Callable[..., Any]], Callable[
 def given(options_type: type[Any], values: dict[str, Any]) -> Any:
     """An ``Options`` of what was given; the rest are its own defaults."""
     hints = typing.get_type_hints(options_type)
+    fields = dataclasses.fields(options_type)
+    parsers = {field.name: field.metadata["parse"] for field in fields if "parse" in field.metadata}
     chosen = {}
     for name, value in values.items():
         if value is None or value == ():
             continue
         try:
-            chosen[name] = _collected(_plain(hints[name]), value)
+            chosen[name] = parsers[name](value) if name in parsers else _collected(_plain(hints[name]), value)
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint=f"--{name.replace('_', '-')}") from error
     return options_type(**chosen)
@@ -99,7 +102,9 @@ def _option(field: dataclasses.Field[Any], hint: Any) -> Callable[[Callable[...,
     flag = field.metadata.get("flag") or f"--{field.name.replace('_', '-')}"
     plain = _plain(hint)
     settings: dict[str, Any] = {"help": _help(field), "default": None}
-    if plain is bool:
+    if "parse" in field.metadata:
+        pass
+    elif plain is bool:
         # `--flag` alone is true, and `--flag=false` works, as with Go's flags.
         settings |= {"type": Boolean(), "is_flag": False, "flag_value": "true"}
     elif plain is float:

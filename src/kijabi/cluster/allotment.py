@@ -39,9 +39,7 @@ def add_node(cluster: state.Cluster, name: str = "") -> state.Node:
         raise errors.ClusterError(f"cluster {cluster.name} already has a node {chosen}")
     node = state.Node(chosen, number)
     if not cluster.in_namespaces:
-        taken = set(_ports(cluster))
-        for purpose in ("kubelet", "healthz"):
-            node.ports[purpose] = free_port(0, taken)
+        node.ports["kubelet"] = free_port(0, set(_ports(cluster)))
     cluster.nodes.append(node)
     return node
 

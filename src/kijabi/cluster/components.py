@@ -80,7 +80,6 @@ def kubelet(cluster: state.Cluster, node: state.Node) -> plan.Component:
         "node_ip": authority.node_address(cluster, node),
         "address": authority.node_address(cluster, node),
         "port": node.ports.get("kubelet", 10250),
-        "healthz_port": node.ports.get("healthz", 10248),
         "tls_cert_file": str(pki / f"kubelet-{node.name}.crt"),
         "tls_private_key_file": str(pki / f"kubelet-{node.name}.key"),
         "client_ca_file": str(pki / "ca.crt"),
@@ -89,7 +88,6 @@ def kubelet(cluster: state.Cluster, node: state.Node) -> plan.Component:
         "container_runtime_endpoint": f"unix://{place.containerd_socket}" if real else "hollow",
         "cluster_dns": (cluster.plan.dns_service,),
         "cluster_domain": authority.DOMAIN,
-        "pod_cidr": str(cluster.plan.node_pods(node.number)),
         "cgroup_root": cgroup(cluster, node),
     }
     return _program(cluster, "kubelet", options, node)

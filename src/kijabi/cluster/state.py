@@ -23,7 +23,7 @@ _NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")
 
 @dataclass(slots=True)
 class Node:
-    """``number`` gives its addresses; ``ports`` (kubelet, healthz …) are its own only where nodes share a host."""
+    """``number`` gives its addresses; ``ports`` (kubelet) are its own only where nodes share a host."""
 
     name: str
     number: int
