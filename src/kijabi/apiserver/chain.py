@@ -108,7 +108,8 @@ class ApiServer:
 
     async def _serve(self, request: http.Request, info: RequestInfo) -> http.Response:
         user = await self._authenticate(request)
-        user = await impersonation.impersonate(user, request.headers, self._steps.authorizer, denial.forbidden)
+        if "impersonate-" in "".join(request.headers).lower():
+            user = await impersonation.impersonate(user, request.headers, self._steps.authorizer, denial.forbidden)
         context = RequestContext(request, info, user, self._steps.access)
         if flow.is_long_running(info):
             return await self._answer(context)

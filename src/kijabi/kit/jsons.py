@@ -22,7 +22,9 @@ def loads(data: bytes | str) -> Any:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise Malformed(str(error)) from error
-    if _deeper_than(value, MAX_DEPTH):
+    # What has fewer brackets than the limit cannot be nested deeper; only then is the walk worth its time.
+    opening = (b"{", b"[") if isinstance(data, bytes) else ("{", "[")
+    if sum(map(data.count, opening)) > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):  # type: ignore[arg-type]
         raise Malformed(f"exceeded max depth of {MAX_DEPTH}")
     return value
 
