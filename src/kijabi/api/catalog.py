@@ -14,9 +14,53 @@ from types import ModuleType
 from typing import Any
 
 from kijabi.api import field, metadata, resource, served
+from kijabi.api.apps import controllerrevision, daemonset, deployment, replicaset, statefulset
+from kijabi.api.batch import cronjob, job
+from kijabi.api.core import (
+    componentstatus,
+    configmap,
+    endpoints,
+    event,
+    limitrange,
+    namespace,
+    node,
+    persistentvolume,
+    persistentvolumeclaim,
+    pod,
+    podtemplate,
+    replicationcontroller,
+    resourcequota,
+    secret,
+    service,
+    serviceaccount,
+)
 from kijabi.api.resource import Object, Resource, Strategy
 
-_MODULES: tuple[ModuleType, ...] = ()
+_MODULES: tuple[ModuleType, ...] = (
+    componentstatus,
+    configmap,
+    endpoints,
+    event,
+    limitrange,
+    namespace,
+    node,
+    persistentvolume,
+    persistentvolumeclaim,
+    pod,
+    podtemplate,
+    replicationcontroller,
+    resourcequota,
+    secret,
+    service,
+    serviceaccount,
+    controllerrevision,
+    daemonset,
+    deployment,
+    replicaset,
+    statefulset,
+    cronjob,
+    job,
+)
 
 NAME_AND_CREATED = (
     resource.Column("Name", format="name", description="Name must be unique within a namespace."),

@@ -13,8 +13,8 @@ A kind's file reads, top to bottom::
     def fields(obj: Object) -> dict[str, str]                          # selectable beyond metadata.name/namespace
 
 Besides these a file may say ``GENERATION = True`` (metadata.generation is kept), ``NAME_RULE`` (see ``metadata``),
-``COLUMNS``, ``prepare_status``, ``validate_status`` and ``grace_period``. Metadata is validated by the catalog for every
-kind, before the kind's own validation.
+``COLUMNS``, ``prepare_status``, ``validate_status`` and ``grace_period``. Metadata is validated by the catalog for
+every kind, before the kind's own validation.
 
 ``catalog`` wraps the file as a ``Strategy``; a kind without a file gets the row in ``served`` and generic behaviour.
 """

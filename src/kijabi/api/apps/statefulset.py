@@ -121,7 +121,7 @@ def validate_update(new: Object, old: Object) -> Errors:
 
 def validate_status(new: Object, old: Object) -> Errors:
     counts = ("replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas")
-    limits = tuple((count, "replicas") for count in counts[1:]) + (("availableReplicas", "readyReplicas"),)
+    limits = (*((count, "replicas") for count in counts[1:]), ("availableReplicas", "readyReplicas"))
     return workload.replica_status(
         new.get("status") or {}, old.get("status") or {}, limits, *counts, "observedGeneration", "collisionCount"
     )

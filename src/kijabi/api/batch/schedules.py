@@ -26,9 +26,16 @@ _SHORTHANDS = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-_MONTHS = {name: n for n, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
-_DAYS = {name: n for n, name in enumerate("sun mon tue wed thu fri sat".split())}
-_BOUNDS = ((0, 59, {}), (0, 23, {}), (1, 31, {}), (1, 12, _MONTHS), (0, 6, _DAYS))
+_MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = {name: n for n, name in enumerate(_MONTH_NAMES, 1)}
+_DAYS = {name: n for n, name in enumerate(["sun", "mon", "tue", "wed", "thu", "fri", "sat"])}
+_BOUNDS: tuple[tuple[int, int, dict[str, int]], ...] = (
+    (0, 59, {}),
+    (0, 23, {}),
+    (1, 31, {}),
+    (1, 12, _MONTHS),
+    (0, 6, _DAYS),
+)
 # Five years cover every leap day; a schedule with no time in them (30 February) never fires.
 _HORIZON = timedelta(days=5 * 366)
 
@@ -94,9 +101,11 @@ def parse(text: str) -> Schedule:
     fields = spec.split()
     if len(fields) != 5:
         raise Malformed(f"expected exactly 5 fields, found {len(fields)}: [{' '.join(fields)}]")
-    sets = [_field(part, *bounds) for part, bounds in zip(fields, _BOUNDS, strict=True)]
+    minutes, hours, days, months, weekdays = (
+        _field(part, low, high, names) for part, (low, high, names) in zip(fields, _BOUNDS, strict=True)
+    )
     stars = [part.startswith(("*", "?")) for part in fields]
-    return Schedule(*sets, any_day=stars[2], any_weekday=stars[4])
+    return Schedule(minutes, hours, days, months, weekdays, any_day=stars[2], any_weekday=stars[4])
 
 
 def _field(text: str, low: int, high: int, names: dict[str, int]) -> frozenset[int]:

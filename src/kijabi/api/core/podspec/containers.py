@@ -150,8 +150,9 @@ def _host_ports(containers: list[Object], path: str) -> Errors:
 _SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
 _FIELDS = ("metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName")
 _ENV_FIELDS = (*_FIELDS, "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs")
-_RESOURCES = ("limits.cpu", "limits.memory", "limits.ephemeral-storage")
-_RESOURCES += ("requests.cpu", "requests.memory", "requests.ephemeral-storage")
+_RESOURCES = tuple(
+    f"{which}.{name}" for which in ("limits", "requests") for name in ("cpu", "ephemeral-storage", "memory")
+)
 
 
 def _env(variables: list[Object], path: str) -> Errors:

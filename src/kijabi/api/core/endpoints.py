@@ -1,0 +1,74 @@
+"""Endpoints: the old form of EndpointSlices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from kijabi.api import checks, field, names, printing, served
+from kijabi.api.checks import Errors
+from kijabi.api.resource import Object
+
+RESOURCE = served.find("v1", "endpoints")
+COLUMNS = (printing.NAME, printing.text("Endpoints", "Addresses and ports that serve."), printing.AGE)
+
+
+def default(obj: Object) -> None:
+    for subset in obj.get("subsets") or ():
+        for port in subset.get("ports") or ():
+            if not port.get("protocol"):
+                port["protocol"] = "TCP"
+
+
+def validate_create(obj: Object) -> Errors:
+    found: Errors = []
+    for position, subset in enumerate(obj.get("subsets") or ()):
+        path = f"subsets[{position}]"
+        if not subset.get("addresses") and not subset.get("notReadyAddresses"):
+            found.append(field.required(path, "must specify `addresses` or `notReadyAddresses`"))
+        for key in ("addresses", "notReadyAddresses"):
+            for number, address in enumerate(subset.get(key) or ()):
+                found += _address(address, f"{path}.{key}[{number}]")
+        ports = subset.get("ports") or ()
+        for number, port in enumerate(ports):
+            found += _port(port, len(ports) > 1, f"{path}.ports[{number}]")
+    return found
+
+
+def _address(address: Object, path: str) -> Errors:
+    found = checks.ip(address.get("ip", ""), field.child(path, "ip"))
+    if address.get("hostname"):
+        found += checks.word(address["hostname"], field.child(path, "hostname"), names.dns_label)
+    if address.get("nodeName"):
+        found += checks.word(address["nodeName"], field.child(path, "nodeName"), names.dns_subdomain)
+    return found
+
+
+def _port(port: Object, name_required: bool, path: str) -> Errors:
+    found: Errors = []
+    if port.get("name"):
+        found += checks.word(port["name"], field.child(path, "name"), names.dns_label)
+    elif name_required:
+        found.append(field.required(field.child(path, "name")))
+    found += checks.port_number_or_name(port.get("port", 0), field.child(path, "port"))
+    return found + checks.one_of(port.get("protocol"), field.child(path, "protocol"), ("SCTP", "TCP", "UDP"))
+
+
+def validate_update(new: Object, old: Object) -> Errors:
+    return validate_create(new)
+
+
+def _shown(obj: Object) -> Iterator[str]:
+    for subset in obj.get("subsets") or ():
+        addresses = [address.get("ip", "") for address in subset.get("addresses") or ()]
+        if not subset.get("ports"):
+            yield from addresses
+        for port in subset.get("ports") or ():
+            for address in addresses:
+                host = f"[{address}]" if ":" in address else address
+                yield f"{host}:{port.get('port')}"
+
+
+def columns(obj: Object, now: float) -> list[Any]:
+    empty = "" if obj.get("subsets") else printing.NONE
+    return [printing.name(obj), printing.some(_shown(obj), empty=empty), printing.age(obj, now)]

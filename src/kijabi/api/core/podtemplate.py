@@ -1,0 +1,37 @@
+"""PodTemplates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kijabi.api import printing, served
+from kijabi.api.checks import Errors
+from kijabi.api.core.podspec import defaults, validation
+from kijabi.api.resource import Object
+
+RESOURCE = served.find("v1", "podtemplates")
+GENERATION = True
+COLUMNS = (
+    printing.NAME,
+    printing.text("Containers", "Names of each container in the template."),
+    printing.text("Images", "Images referenced by each container in the template."),
+    printing.text("Pod Labels", "The labels for the pod template."),
+)
+
+
+def default(obj: Object) -> None:
+    defaults.default_template(obj.setdefault("template", {}))
+
+
+def validate_create(obj: Object) -> Errors:
+    return validation.validate_template(obj["template"], "template")
+
+
+def validate_update(new: Object, old: Object) -> Errors:
+    return validate_create(new)
+
+
+def columns(obj: Object, now: float) -> list[Any]:
+    template = obj.get("template") or {}
+    told = (template.get("metadata") or {}).get("labels")
+    return [printing.name(obj), *printing.containers(template.get("spec") or {}), printing.labels(told)]

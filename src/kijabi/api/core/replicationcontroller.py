@@ -1,0 +1,80 @@
+"""ReplicationControllers: the old form of ReplicaSets, with a plain map for selector."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kijabi.api import checks, field, labels, metadata, printing, served
+from kijabi.api.checks import Errors
+from kijabi.api.core.podspec import defaults, validation
+from kijabi.api.resource import Object
+
+RESOURCE = served.find("v1", "replicationcontrollers")
+GENERATION = True
+COLUMNS = (
+    printing.NAME,
+    printing.number("Desired", "Replicas that are wanted."),
+    printing.number("Current", "Replicas that there are."),
+    printing.number("Ready", "Replicas that are ready."),
+    printing.AGE,
+    printing.CONTAINERS,
+    printing.IMAGES,
+    printing.SELECTOR,
+)
+
+
+def default(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("replicas", 1)
+    template = spec.get("template")
+    if template is None:
+        return
+    defaults.default_template(template)
+    told = (template.get("metadata") or {}).get("labels")
+    if told:
+        if not spec.get("selector"):
+            spec["selector"] = dict(told)
+        if not obj["metadata"].get("labels"):
+            obj["metadata"]["labels"] = dict(told)
+
+
+def validate_create(obj: Object) -> Errors:
+    spec = obj["spec"]
+    found = checks.not_negative(spec, "spec", "minReadySeconds", "replicas")
+    chosen = spec.get("selector")
+    found += metadata.validate_labels(chosen, "spec.selector")
+    if not chosen:
+        found.append(field.required("spec.selector"))
+    template = spec.get("template")
+    if template is None:
+        return [*found, field.required("spec.template")]
+    told = (template.get("metadata") or {}).get("labels")
+    if not labels.from_set(chosen).matches(told):
+        text = "`selector` does not match template `labels`"
+        found.append(field.invalid("spec.template.metadata.labels", told, text))
+    found += validation.validate_template(template, "spec.template")
+    policy = (template.get("spec") or {}).get("restartPolicy", "")
+    if policy != "Always":
+        found.append(field.not_supported("spec.template.spec.restartPolicy", policy, ("Always",)))
+    return found
+
+
+def validate_update(new: Object, old: Object) -> Errors:
+    return validate_create(new)
+
+
+def fields(obj: Object) -> dict[str, str]:
+    return {"status.replicas": str((obj.get("status") or {}).get("replicas", 0))}
+
+
+def columns(obj: Object, now: float) -> list[Any]:
+    spec, told = obj["spec"], obj.get("status") or {}
+    return [
+        printing.name(obj),
+        spec.get("replicas", 0),
+        told.get("replicas", 0),
+        told.get("readyReplicas", 0),
+        printing.age(obj, now),
+        *printing.containers((spec.get("template") or {}).get("spec") or {}),
+        printing.labels(spec.get("selector")),
+    ]
