@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kijabi.client import rest, transport
-from kijabi.kit import yamls
+from kijabi.kit import pki, yamls
 
 Config = dict[str, Any]
 
@@ -149,3 +149,9 @@ def default_path() -> Path:
     """The file that kubectl writes to: the first of ``$KUBECONFIG``, or ``~/.kube/config``."""
     listed = [part for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
     return Path(listed[0]) if listed else Path.home() / ".kube" / "config"
+
+
+def write(config: Config, path: Path) -> None:
+    """Write a Config that only its owner may read, replacing what was there in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pki.write_file(path, yamls.dumps(config).encode())
