@@ -175,20 +175,23 @@ def wait_ready(cluster: state.Cluster, supervisor: control.Control, patience: fl
     """Until the API server says it is ready; sooner an error when it does not stay alive."""
     api = direct.Api(cluster.paths.kubeconfig("admin"))
     deadline = time.monotonic() + patience
+    before = _restarts(supervisor)
     while True:
         try:
             api.request("GET", "/readyz")
             return api
         except (direct.Unreachable, api_errors.ApiError) as error:
             why = str(error)
-        died = next((one for one in supervisor.status() if one.name == "apiserver" and one.restarts > 2), None)
-        if died is not None or time.monotonic() > deadline:
+        dies = _restarts(supervisor) > before + 2
+        if dies or time.monotonic() > deadline:
             log = cluster.paths.logs / "apiserver.log"
-            detail = died.last_exit if died else why
-            raise errors.ClusterError(
-                f"the API server is not ready ({detail}; last words: {last_line(log)}): see {log}"
-            )
+            detail = f"{'it keeps dying' if dies else why}; last words: {last_line(log)}"
+            raise errors.ClusterError(f"the API server is not ready ({detail}): see {log}")
         time.sleep(_POLL)
+
+
+def _restarts(supervisor: control.Control) -> int:
+    return next((one.restarts for one in supervisor.status() if one.name == "apiserver"), 0)
 
 
 def wait_nodes(cluster: state.Cluster, api: direct.Api, names: Iterable[str], patience: float = READY_PATIENCE) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kijabi.cluster import errors, paths
-from kijabi.cluster.supervisor import plan
+from kijabi.cluster.supervisor import code, plan
 from kijabi.kit import jsons
 
 _START_PATIENCE = 10.0
@@ -48,9 +48,11 @@ class Control:
         return True
 
     def start(self) -> None:
-        """The daemon, unless it runs; it brings back what it kept before."""
+        """The daemon, unless it runs; it brings back what it kept before. One that runs older code is replaced."""
         if self.is_running():
-            return
+            if self._exchange({"do": "status"}).get("code") == code.stamp():
+                return
+            self.shutdown()
         self._place.logs.mkdir(parents=True, exist_ok=True)
         self._place.run.mkdir(parents=True, exist_ok=True, mode=0o700)
         command = [sys.executable, "-m", "kijabi.cluster.supervisor.daemon"]
@@ -103,6 +105,9 @@ class Control:
         return connection
 
     def _ask(self, command: dict[str, Any]) -> list[Status]:
+        return [_status(entry) for entry in self._exchange(command)["components"]]
+
+    def _exchange(self, command: dict[str, Any]) -> dict[str, Any]:
         try:
             with self._connect() as connection:
                 connection.settimeout(60.0)
@@ -116,7 +121,7 @@ class Control:
         document: dict[str, Any] = jsons.loads(answer) if answer else {"error": "the connection was closed"}
         if "error" in document:
             raise errors.ClusterError(f"the supervisor of {self._place.name}: {document['error']}")
-        return [_status(entry) for entry in document["components"]]
+        return document
 
 
 def _status(entry: dict[str, Any]) -> Status:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from kijabi.cluster import paths
-from kijabi.cluster.supervisor import plan, process
+from kijabi.cluster.supervisor import code, plan, process
 from kijabi.kit import jsons, logs
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,7 @@ class Daemon:
         self._clients: list[Client] = []
         self._selector = selectors.DefaultSelector()
         self._shutting_down = False
+        self._code = code.stamp()
         self._wakeup, wakeup = socket.socketpair()
         self._wakeup.setblocking(False)
         wakeup.setblocking(False)
@@ -176,7 +177,8 @@ class Daemon:
         for client in list(self._clients):
             if client.until is not None and client.until():
                 client.until = None
-                self._send(client, {"components": [self._describe(keeping) for keeping in self._kept.values()]})
+                described = [self._describe(keeping) for keeping in self._kept.values()]
+                self._send(client, {"components": described, "code": self._code})
 
     def _describe(self, keeping: plan.Keeping) -> dict[str, Any]:
         return {
@@ -198,7 +200,8 @@ class Daemon:
             elif keeping.component != component or keeping.phase is plan.Phase.ENDING:
                 self._signal(keeping, plan.end(keeping, time.monotonic(), successor=component))
             elif keeping.phase is plan.Phase.WAITING:
-                keeping.due = 0.0  # who asks has just repaired something: no more waiting
+                # Who asks has just repaired something: no more waiting, and no grudge.
+                keeping.due, keeping.failures = 0.0, 0
         self._save()
 
     def _remove(self, names: set[str], grace: float) -> None:
