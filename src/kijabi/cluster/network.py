@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
+import re
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -26,6 +27,8 @@ from kijabi.kit import jsons
 
 _PATH = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 _CONF = Path("/proc/sys/net/ipv4/conf")
+_BRIDGE = re.compile(r"^kj\d+$")
+_FORWARDING = "forwarding-links"
 
 # In a node's own namespace: it is a router, and a pod's reply may leave by another link than its request came by.
 _NODE_SETTINGS = {"net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding": "1", "net/ipv4/conf/all/rp_filter": "0"}
@@ -123,8 +126,11 @@ def make_bridge(plan: addresses.Plan) -> None:
     _run(["nft", "-f", "-"], masquerade_rules(plan).encode())
     # Per interface, so that the machine does not start to route between links that are not ours: in from the bridge,
     # and back in from where the default route leads.
-    for name in (bridge_name(plan), *_uplinks()):
-        (_CONF / name / "forwarding").write_text("1")
+    (_CONF / bridge_name(plan) / "forwarding").write_text("1")
+    for name in _uplinks():
+        if (_CONF / name / "forwarding").read_text().strip() == "0":
+            (_CONF / name / "forwarding").write_text("1")
+            _note_forwarding(name)
 
 
 def make_node(plan: addresses.Plan, number: int, place: paths.Node, others: Iterable[int]) -> None:
@@ -163,6 +169,24 @@ def remove_bridge(plan: addresses.Plan) -> None:
     _ip([f"link del {name}" for name in (*leftovers, bridge_name(plan))], forgiving=True)
     table = f"table ip {table_name(plan)}"
     _run(["nft", "-f", "-"], f"{table}\ndelete {table}\n".encode(), forgiving=True)
+    if not any(_BRIDGE.match(name) for name in os.listdir("/sys/class/net")):
+        _restore_forwarding()
+
+
+def _note_forwarding(name: str) -> None:
+    """Remember that this link forwards because of us. The note is gone with the setting, after a reboot."""
+    note = paths.run_root() / _FORWARDING
+    known = note.read_text().split() if note.exists() else []
+    paths.write(note, "\n".join(dict.fromkeys([*known, name])).encode())
+
+
+def _restore_forwarding() -> None:
+    """The last cluster is gone: its links are as they were found."""
+    note = paths.run_root() / _FORWARDING
+    for name in note.read_text().split() if note.exists() else ():
+        with contextlib.suppress(OSError):
+            (_CONF / name / "forwarding").write_text("0")
+    note.unlink(missing_ok=True)
 
 
 def _uplinks() -> list[str]:
