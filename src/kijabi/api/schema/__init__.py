@@ -10,8 +10,10 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from kijabi.api import errors
-from kijabi.api.schema import check, compile, types
+import orjson
+
+from kijabi.api import errors, served
+from kijabi.api.schema import check, compile, openapi, protobuf, types
 from kijabi.api.schema.check import Problem
 
 __all__ = ["CURRENT", "NotCompiled", "Problem", "Schemas", "refuse"]
@@ -66,6 +68,42 @@ class Schemas:
         if kind is None or self._tests.of(kind)(obj):
             return []
         return check.Walk().run(kind, obj)
+
+    @functools.cached_property
+    def _documents(self) -> openapi.Documents:
+        return openapi.Documents(self.minor, compile.read(self.minor, "full"))
+
+    @functools.cached_property
+    def _v2(self) -> bytes:
+        return orjson.dumps(self._documents.v2())
+
+    @functools.cached_property
+    def _v2_protobuf(self) -> bytes:
+        return protobuf.document(self._documents.v2())
+
+    @functools.cached_property
+    def _v3(self) -> dict[str, bytes]:
+        versions = dict.fromkeys(row.api_version for row in served.RESOURCES)
+        return {version: orjson.dumps(self._documents.v3(version)) for version in versions}
+
+    def openapi_v2(self) -> bytes:
+        """The document of ``/openapi/v2`` as JSON."""
+        return self._v2
+
+    def openapi_v2_protobuf(self) -> bytes:
+        """The same as ``protobuf.MEDIA_TYPE``, the only form old kubectls read."""
+        return self._v2_protobuf
+
+    def openapi_v3_index(self) -> bytes:
+        """The document of ``/openapi/v3``: where each group and version is, with hashes."""
+        return openapi.index(self._v3)
+
+    def openapi_v3(self, group_version: str) -> bytes | None:
+        """The document of one group and version, named ``v1`` or ``apps/v1``, or as the index does (``apis/apps/v1``).
+
+        ``None`` where there is none.
+        """
+        return self._v3.get(group_version.removeprefix("apis/").removeprefix("api/"))
 
 
 def refuse(gvk: Kind, problems: list[str], *, strict: bool = False) -> errors.BadRequest:
