@@ -165,7 +165,7 @@ class Api:
     def request(self, method: str, path: str, body: Any = b"", **more: Any) -> http.Request:
         path, _, query = path.partition("?")
         headers = CIMultiDict({"Accept": "application/json", **more.pop("headers", {})})
-        if body and not isinstance(body, bytes):
+        if not isinstance(body, bytes):
             body = json.dumps(body).encode()
         more.setdefault("identity", ADMIN)
         return http.Request(method, path, raw_path=path, query_string=query, headers=headers, body=body, **more)
@@ -233,9 +233,7 @@ def objects() -> Any:
 async def api() -> AsyncIterator[Api]:
     timepiece = clock.FakeClock()
     catalog = SmallCatalog()
-    reg = registry.Registry(
-        memory.MemoryStore(), registry.Parts(catalog, schema.Schemas.load(), clock=timepiece)
-    )
+    reg = registry.Registry(memory.MemoryStore(), registry.Parts(catalog, schema.Schemas.load(), clock=timepiece))
     access = RegistryAccess(reg)
     deadlines = watching.Deadlines(timepiece)
     limits = flow.Limits(3, 2)

@@ -40,9 +40,7 @@ def test_accept(header: str, expected: tuple[str, str, str]) -> None:
 def test_nothing_acceptable_is_406(header: str) -> None:
     with pytest.raises(errors.NotAcceptable) as caught:
         negotiation.accept(http.Request("GET", "/", headers=CIMultiDict({"Accept": header})))
-    assert caught.value.message == (
-        "only the following media types are accepted: application/json, application/yaml"
-    )
+    assert caught.value.message == ("only the following media types are accepted: application/json, application/yaml")
 
 
 def test_an_unknown_content_type_is_415() -> None:

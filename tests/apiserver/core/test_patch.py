@@ -39,7 +39,7 @@ REFUSED = {
         [{"op": "test", "path": "/data/a", "value": "x"}],
         "json-patch",
         422,
-        "testing value /data/a failed",
+        "the server rejected our request due to an error in our request",
     ),
     "another name": (
         "a",
@@ -50,7 +50,7 @@ REFUSED = {
     ),
     "another version": (
         "a",
-        {"metadata": {"resourceVersion": "1"}},
+        {"metadata": {"resourceVersion": "999"}},
         "merge-patch",
         409,
         "the object has been modified",

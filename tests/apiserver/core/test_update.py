@@ -77,9 +77,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("name", "body", "status", "message"), REFUSED.values(), ids=REFUSED)
-async def test_what_cannot_be_updated(
-    api: Any, objects: Any, name: str, body: Any, status: int, message: str
-) -> None:
+async def test_what_cannot_be_updated(api: Any, objects: Any, name: str, body: Any, status: int, message: str) -> None:
     await api.made(MAPS, objects.config_map("a"))
     answer = await api.put(f"{MAPS}/{name}", body)
     assert answer.status == status
@@ -149,9 +147,7 @@ async def test_scale_reads_and_writes_replicas(api: Any) -> None:
 
 
 async def test_a_namespace_is_finalized_through_its_subresource(api: Any) -> None:
-    await api.made(
-        "/api/v1/namespaces", {"metadata": {"name": "n"}, "spec": {"finalizers": ["kubernetes"]}}
-    )
+    await api.made("/api/v1/namespaces", {"metadata": {"name": "n"}, "spec": {"finalizers": ["kubernetes"]}})
     deleted = (await api.delete("/api/v1/namespaces/n")).json
     assert deleted["status"]["phase"] == "Terminating"
     assert deleted["metadata"]["deletionTimestamp"]

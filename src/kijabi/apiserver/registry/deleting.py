@@ -178,7 +178,7 @@ async def _try(reg: Registry, context: RequestContext, endpoint: Endpoint, there
     value, revision = there.value, there.revision
     if verdict.marked is not None:
         value = endpoint.codec.encode(verdict.marked)
-        if not context.dry_run and not verdict.remove:
+        if not context.dry_run and not verdict.remove and value != there.value:
             revision = await reg.put(endpoint, there.key, value, revision)
     if not verdict.remove:
         return Deleted(Stored(value, revision), False)
