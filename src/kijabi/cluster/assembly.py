@@ -202,10 +202,18 @@ def wait_nodes(cluster: state.Cluster, api: direct.Api, names: Iterable[str], pa
         waiting -= {node["metadata"]["name"] for node in api.list(kinds.NODES) if is_ready(node)}
         if waiting and time.monotonic() > deadline:
             one = sorted(waiting)[0]
-            log = cluster.paths.logs / f"kubelet-{one}.log"
-            raise errors.ClusterError(f"node {one} does not become Ready (last words: {last_line(log)}): see {log}")
+            raise errors.ClusterError(f"node {one} does not become Ready ({_complaint(cluster, one)})")
         if waiting:
             time.sleep(_POLL)
+
+
+def _complaint(cluster: state.Cluster, node: str) -> str:
+    """Why a node may not become Ready: an agent that does not run, or else the kubelet's last words."""
+    for one in control.Control(cluster.paths).status():
+        if one.node == node and one.phase != "running":
+            return f"{one.name}: {one.last_exit or one.phase}; see {one.log}"
+    log = cluster.paths.logs / f"kubelet-{node}.log"
+    return f"last words of its kubelet: {last_line(log)}; see {log}"
 
 
 def is_ready(node: Object) -> bool:
