@@ -69,6 +69,14 @@ def load(path: str | Path, context: str = "", *, user_agent: str = "kijabi") -> 
     return transport.Http(chosen.server, tls=tls, token=_token(chosen), user_agent=user_agent)
 
 
+def load_with_token(path: str | Path, token: Callable[[], str], *, user_agent: str) -> transport.Http:
+    """A transport to the current context's server for somebody else: no certificate is shown, only the token."""
+    chosen = access(path)
+    anonymous = Access(chosen.server, chosen.cluster, {}, chosen.namespace, chosen.base)
+    tls = _tls(anonymous) if chosen.server.startswith("https") else None
+    return transport.Http(chosen.server, tls=tls, token=token, user_agent=f"{user_agent}/kijabi")
+
+
 def connect(path: str | Path, context: str = "", *, component: str = "kijabi") -> rest.Client:
     """A client that names itself ``component`` to the server and as the manager of the fields it writes."""
     return rest.Client(load(path, context, user_agent=f"{component}/kijabi"), component)

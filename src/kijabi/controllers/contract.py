@@ -17,9 +17,12 @@ Reconcile = Callable[[str], Awaitable[float | None]]
 
 @dataclass(slots=True)
 class Context:
-    """Shared by all controllers of a process: one connection, one copy of each resource, one clock."""
+    """Shared by all controllers of a process: one copy of each resource, one clock.
 
-    client: rest.Client
+    ``client_of`` gives the client of a controller's own service account.
+    """
+
+    client_of: Callable[[str], rest.Client]
     informers: informer.Informers
     options: options_.Options = field(default_factory=options_.Options)
     clock: clock.Clock = clock.SYSTEM
@@ -27,14 +30,18 @@ class Context:
     def queue(self, name: str, **more: Any) -> workqueue.WorkQueue[str]:
         return workqueue.WorkQueue(name, timepiece=self.clock, **more)
 
-    def recorder(self, component: str) -> events.Recorder:
-        return events.Recorder(self.client, component, timepiece=self.clock)
+    def recorder(self, client: rest.Client, component: str) -> events.Recorder:
+        return events.Recorder(client, component, timepiece=self.clock)
 
 
 class Controller(Protocol):
-    """``name`` is upstream's (``--controllers`` takes it). ``run`` works until it is cancelled."""
+    """``name`` is upstream's (``--controllers`` takes it), ``account`` the service account it works under.
+
+    ``run`` works until it is cancelled.
+    """
 
     name: str
+    account: str
 
     async def run(self) -> None: ...
 
@@ -47,16 +54,17 @@ class KeyedController(abc.ABC):
     """
 
     name = ""
+    account = ""
     workers = 5
     # What events name as their source; upstream's controllers use the name below.
     component = ""
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.client = context.client
+        self.client = context.client_of(self.account)
         self.clock = context.clock
         self.queue = context.queue(self.name)
-        self.recorder = context.recorder(self.component or self.name)
+        self.recorder = context.recorder(self.client, self.component or self.name)
 
     @abc.abstractmethod
     def watch(self) -> list[informer.Informer]:

@@ -95,6 +95,7 @@ def wanted(service: Object, pods: Iterable[Object], current: Object | None) -> O
 
 class Endpoints(contract.KeyedController):
     name = "endpoints-controller"
+    account = "endpoint-controller"
     component = "endpoint-controller"
 
     def __init__(self, context: contract.Context) -> None:

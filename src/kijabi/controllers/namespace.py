@@ -98,6 +98,7 @@ def _condition(kind: str, bad: str, is_bad: bool, words: tuple[str, str, str]) -
 
 class Namespaces(contract.KeyedController):
     name = "namespace-controller"
+    account = "namespace-controller"
     workers = 10
 
     def __init__(self, context: contract.Context) -> None:

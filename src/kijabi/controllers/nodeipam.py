@@ -31,6 +31,7 @@ def free(cluster: Network, size: int, taken: Iterable[str]) -> str | None:
 
 class NodeIpam(contract.KeyedController):
     name = "node-ipam-controller"
+    account = "node-controller"
     component = "cidrAllocator"
     # One at a time: two nodes must never be given the same range.
     workers = 1

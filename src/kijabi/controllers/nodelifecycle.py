@@ -99,15 +99,16 @@ def taints(node: Object, now: float) -> list[Object]:
 
 class NodeLifecycle:
     name = "node-lifecycle-controller"
+    account = "node-controller"
 
     def __init__(self, context: contract.Context) -> None:
         self._context = context
-        self._client = context.client
+        self._client = context.client_of(self.account)
         self._clock = context.clock
         self._nodes = context.informers.of(kinds.NODES)
         self._leases = context.informers.of(kinds.LEASES, rest.Selection(LEASES_OF_NODES))
         self._pods = context.informers.of(kinds.PODS, indexes={"node": by_node})
-        self._recorder = context.recorder("node-controller")
+        self._recorder = context.recorder(self._client, "node-controller")
         self._heard: dict[str, Heard] = {}
         self._changed = asyncio.Event()
 

@@ -17,6 +17,9 @@ class Options:
     tls_cert_file: str = field(default="", metadata={"help": "Serving certificate."})
     tls_private_key_file: str = field(default="", metadata={"help": "Key of the serving certificate."})
     client_ca_file: str = field(default="", metadata={"help": "Authority of client certificates."})
+    use_service_account_credentials: bool = field(
+        default=True, metadata={"help": "Let each controller work under a service account of its own."}
+    )
     root_ca_file: str = field(
         default="", metadata={"help": "Authority that is published to every namespace as kube-root-ca.crt."}
     )

@@ -55,10 +55,11 @@ def _out_of_service(node: Object | None) -> bool:
 
 class PodGarbage:
     name = "pod-garbage-collector-controller"
+    account = "pod-garbage-collector"
 
     def __init__(self, context: contract.Context) -> None:
         self._context = context
-        self._client = context.client
+        self._client = context.client_of(self.account)
         self._clock = context.clock
         self._pods = context.informers.of(kinds.PODS)
         self._nodes = context.informers.of(kinds.NODES)

@@ -8,9 +8,10 @@ import logging
 import os
 import socket
 import uuid
+from collections.abc import Callable
 
 from kijabi.client import delegated, informer, kubeconfig, leases, rest, serving
-from kijabi.controllers import contract, roster
+from kijabi.controllers import accounts, contract, roster
 from kijabi.controllers.options import Options
 from kijabi.kit import clock, tasks
 
@@ -21,10 +22,18 @@ __all__ = ["Options", "lead", "run"]
 LEASE, NAMESPACE = "kube-controller-manager", "kube-system"
 
 
-async def lead(client: rest.Client, options: Options, timepiece: clock.Clock = clock.SYSTEM) -> None:
-    """Run the chosen controllers until cancelled, without asking whether another process does."""
+async def lead(
+    client: rest.Client,
+    options: Options,
+    client_of: Callable[[str], rest.Client],
+    timepiece: clock.Clock = clock.SYSTEM,
+) -> None:
+    """Run the chosen controllers until cancelled, without asking whether another process does.
+
+    ``client`` follows resources for all of them; ``client_of`` gives each controller its own to write with.
+    """
     informers = informer.Informers(client, timepiece)
-    context = contract.Context(client, informers, options, timepiece)
+    context = contract.Context(client_of, informers, options, timepiece)
     controllers = [make(context) for make in roster.chosen(options.controllers).values()]
     async with tasks.nursery("controller-manager", timepiece) as nursery:
         informers.start(nursery)
@@ -67,7 +76,7 @@ def _endpoint(options: Options) -> serving.Endpoint:
 
 async def _work(client: rest.Client, options: Options) -> None:
     if not options.leader_elect:
-        await lead(client, options)
+        await _lead_with_accounts(client, options)
         return
     elector = leases.Elector(
         client,
@@ -78,4 +87,18 @@ async def _work(client: rest.Client, options: Options) -> None:
         renew=options.leader_elect_renew_deadline,
         retry=options.leader_elect_retry_period,
     )
-    await elector.run(lambda: lead(client, options))
+    await elector.run(lambda: _lead_with_accounts(client, options))
+
+
+async def _lead_with_accounts(client: rest.Client, options: Options) -> None:
+    if not options.use_service_account_credentials:
+        await lead(client, options, lambda account: client)
+        return
+    own = accounts.Accounts(client, options.kubeconfig)
+    async with tasks.nursery("accounts") as nursery:
+        try:
+            await own.prepare({make.account for make in roster.chosen(options.controllers).values()})
+            nursery.keep(own.renew, "tokens")
+            await lead(client, options, own.client_of)
+        finally:
+            await own.close()

@@ -235,11 +235,13 @@ class Replication(contract.KeyedController):
 
 class ReplicaSets(Replication):
     name = "replicaset-controller"
+    account = "replicaset-controller"
     resource = kinds.REPLICA_SETS
 
 
 class ReplicationControllers(Replication):
     name = "replicationcontroller-controller"
+    account = "replication-controller"
     component = "replication-controller"
     resource = kinds.REPLICATION_CONTROLLERS
 

@@ -22,6 +22,7 @@ class RootCaPublisher(contract.KeyedController):
     """Keys are names of namespaces."""
 
     name = "root-ca-certificate-publisher-controller"
+    account = "root-ca-cert-publisher"
 
     def __init__(self, context: contract.Context) -> None:
         super().__init__(context)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Protocol
 
 from kijabi.controllers import (
     contract,
@@ -20,7 +21,14 @@ from kijabi.controllers.deployment import controller as deployment
 from kijabi.controllers.endpointslice import controller as endpointslice
 from kijabi.controllers.garbage import controller as garbage
 
-Make = Callable[[contract.Context], contract.Controller]
+
+class Make(Protocol):
+    """A controller's class: its account is known before there is a client for it."""
+
+    account: str
+
+    def __call__(self, context: contract.Context) -> contract.Controller: ...
+
 
 ALL: dict[str, Make] = {
     "serviceaccount-controller": serviceaccount.ServiceAccounts,

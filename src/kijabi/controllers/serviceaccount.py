@@ -14,6 +14,7 @@ class ServiceAccounts(contract.KeyedController):
     """Keys are names of namespaces."""
 
     name = "serviceaccount-controller"
+    account = "service-account-controller"
 
     def __init__(self, context: contract.Context) -> None:
         super().__init__(context)

@@ -36,6 +36,7 @@ class TaintEviction(contract.KeyedController):
     """Keys are pods."""
 
     name = "taint-eviction-controller"
+    account = "node-controller"
 
     def __init__(self, context: contract.Context) -> None:
         super().__init__(context)

@@ -20,12 +20,13 @@ from kijabi.node.cri import hollow
 from kijabi.node.kubelet import agent
 from kijabi.node.kubelet import options as kubelet_options
 from kijabi.scheduler import program as scheduling
-from kijabi.scheduler import scheduler
+from kijabi.scheduler import scheduler as scheduler_
 from kijabi.store import contract as store_contract
 from kijabi.store import memory
 
 ADMIN = contract.UserInfo("kubernetes-admin", groups=("system:masters", "system:authenticated"))
 POD_NETWORK = "10.244.0.0/16"
+SERVICE_ACCOUNT_GROUPS = ("system:serviceaccounts", "system:serviceaccounts:kube-system")
 
 
 def component(name: str, *groups: str) -> contract.UserInfo:
@@ -60,7 +61,7 @@ class InProcess:
         self.directory = Path(self._place.name)
         self.runtimes: dict[str, hollow.Hollow] = {}
         self.kubelets: dict[str, agent.Kubelet] = {}
-        self.scheduler: scheduler.Scheduler | None = None
+        self.scheduler: scheduler_.Scheduler | None = None
 
     async def __aenter__(self) -> Self:
         try:
@@ -111,12 +112,16 @@ class InProcess:
             cluster_cidr=POD_NETWORK,
         )
         client = self.client_of(component("system:kube-controller-manager"))
-        await controllers.lead(client, chosen, self._clock)
+        await controllers.lead(client, chosen, self._account, self._clock)
+
+    def _account(self, name: str) -> rest.Client:
+        user = component(f"system:serviceaccount:kube-system:{name}", *SERVICE_ACCOUNT_GROUPS)
+        return rest.Client(transport.Local(self.assembly.api.handle, user), "kube-controller-manager")
 
     def _start_scheduler(self) -> None:
         client = self.client_of(component("system:kube-scheduler"))
         informers = informer.Informers(client, self._clock)
-        placing = self.scheduler = scheduler.Scheduler(client, informers, timepiece=self._clock)
+        placing = self.scheduler = scheduler_.Scheduler(client, informers, timepiece=self._clock)
         self._nursery.start(scheduling.lead(placing, informers, self._clock), "scheduler")
 
     def add_node(self, name: str, **more: object) -> agent.Kubelet:

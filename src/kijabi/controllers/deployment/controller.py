@@ -20,6 +20,7 @@ SCALED = "ScalingReplicaSet"
 
 class Deployments(contract.KeyedController):
     name = "deployment-controller"
+    account = "deployment-controller"
 
     def __init__(self, context: contract.Context) -> None:
         super().__init__(context)
@@ -144,17 +145,19 @@ class Deployments(contract.KeyedController):
         self.recorder.record(view.deployment, events.NORMAL, SCALED, message)
 
     async def _write(self, view: View, status: Object) -> None:
-        """Bring status and the revision annotation up to date, each only where it differs."""
-        deployment = view.deployment
-        meta = deployment["metadata"]
-        shown = _revision_shown(view)
-        if shown and views.notes(deployment).get(views.REVISION) != shown:
-            patch = {"metadata": {"annotations": {views.REVISION: shown}}}
-            deployment = await self.client.patch(kinds.DEPLOYMENTS, meta["name"], meta["namespace"], patch)
-        if status == (deployment.get("status") or {}):
+        """Bring status and the revision annotation up to date, in one write and only if one of them differs.
+
+        An update of the status may change annotations too; upstream relies on the same.
+        """
+        deployment, shown = view.deployment, _revision_shown(view)
+        marked = not shown or views.notes(deployment).get(views.REVISION) == shown
+        if marked and status == (deployment.get("status") or {}):
             return
         fresh = copy.copy(deployment)
         fresh["status"] = status
+        if not marked:
+            annotated = {**views.notes(deployment), views.REVISION: shown}
+            fresh["metadata"] = {**deployment["metadata"], "annotations": annotated}
         await self.client.update(kinds.DEPLOYMENTS, fresh, subresource="status")
 
 

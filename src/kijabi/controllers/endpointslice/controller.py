@@ -11,6 +11,7 @@ from kijabi.controllers.endpointslice import plan as plans
 
 class EndpointSlices(contract.KeyedController):
     name = "endpointslice-controller"
+    account = "endpointslice-controller"
 
     def __init__(self, context: contract.Context) -> None:
         super().__init__(context)

@@ -31,13 +31,14 @@ def metadata_only(obj: Object) -> Object:
 
 class GarbageCollector:
     name = "garbage-collector-controller"
+    account = "generic-garbage-collector"
 
     def __init__(self, context: contract.Context) -> None:
         self._context = context
-        self._client = context.client
+        self._client = context.client_of(self.account)
         self._graph = graphs.Graph()
         self._queue = context.queue(self.name)
-        self._recorder = context.recorder(self.name)
+        self._recorder = context.recorder(self._client, self.name)
         self._followed: dict[Resource, tasks.Nursery | None] = {}
         self._kinds: dict[tuple[str, str], Resource] = {}
         self._absent: OrderedDict[tuple[str, str], None] = OrderedDict()
