@@ -135,6 +135,10 @@ class Kubelet:
             on_end=self._ended,
         )
 
+    @property
+    def runtime_name(self) -> str:
+        return self._parts.runtime_name
+
     def record(self, pod: pods.Object, container: str, type_: str, reason: str, message: str) -> None:
         shown = self.static.mirror_of(pod) or pod if pods.is_static(pod) else pod
         self._recorder.record(pods.reference(shown, container), type_, reason, message)
