@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from concurrent import futures
 from typing import Any
 
 from kijabi.api import errors as api_errors
@@ -88,8 +89,8 @@ def provide_images(cluster: state.Cluster, report: Callable[[str], None]) -> Non
         if places:
             report(f"no registry answers: {name} from the distribution's packages")
             archive = build.build(recipe.built_in(name))
-            for place in places:
-                containers.load(place, archive)
+            with futures.ThreadPoolExecutor(max_workers=4) as pool:
+                list(pool.map(lambda place, archive=archive: containers.load(place, archive), places))
 
 
 def deploy(api: direct.Api) -> None:
