@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import orjson
 
-from kijabi.apiserver import responses
+from kijabi.api.schema import protobuf
+from kijabi.apiserver import negotiation, responses
 from kijabi.kit import http
 
 
@@ -22,10 +23,13 @@ class Documents(Protocol):
 
     def openapi_v2(self) -> bytes: ...
 
-    def openapi_v3(self, group_version: str) -> bytes: ...
+    def openapi_v2_protobuf(self) -> bytes: ...
+
+    def openapi_v3(self, group_version: str) -> bytes | None: ...
 
 
-PROTO_V2 = "application/com.github.proto-openapi.spec.v2"
+# The only form that kubectl reads before 1.27; it is asked for by either name.
+_PROTOBUF = (protobuf.MEDIA_TYPE, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
 
 
 class OpenApi:
@@ -34,7 +38,7 @@ class OpenApi:
     def __init__(self, documents: Documents, group_versions: Iterable[tuple[str, str]]) -> None:
         self._documents = documents
         self._paths = [f"apis/{group}/{version}" if group else f"api/{version}" for group, version in group_versions]
-        self._v2: tuple[bytes, str] | None = None
+        self._v2: dict[str, tuple[bytes, str]] = {}
         self._v3: dict[str, tuple[bytes, str]] = {}
         self._making = asyncio.Lock()
 
@@ -51,12 +55,14 @@ class OpenApi:
         return await self._serve_v3(request, name) if name in self._paths else None
 
     async def _serve_v2(self, request: http.Request) -> http.Response:
+        packed = any(type_ in _PROTOBUF for type_, _ in negotiation.clauses(request.headers.get("Accept", "")))
+        media = protobuf.MEDIA_TYPE if packed else negotiation.JSON
+        make = self._documents.openapi_v2_protobuf if packed else self._documents.openapi_v2
         async with self._making:
-            if self._v2 is None:
-                self._v2 = await asyncio.to_thread(_made, self._documents.openapi_v2)
-        body, tag = self._v2
-        headers = {"Content-Type": "application/json", "ETag": f'"{tag}"', "Vary": "Accept"}
-        return _unless_known(request, body, headers)
+            if media not in self._v2:
+                self._v2[media] = await asyncio.to_thread(_made, make)
+        body, tag = self._v2[media]
+        return _unless_known(request, body, {"Content-Type": media, "ETag": f'"{tag}"', "Vary": "Accept"})
 
     async def _document(self, name: str) -> tuple[bytes, str]:
         async with self._making:
@@ -87,9 +93,8 @@ class OpenApi:
         return _unless_known(request, body, headers)
 
 
-def _made(make: object) -> tuple[bytes, str]:
-    assert callable(make)
-    body: bytes = make()
+def _made(make: Callable[[], bytes | None]) -> tuple[bytes, str]:
+    body = make() or b"{}"
     return body, hashlib.sha512(body).hexdigest().upper()
 
 

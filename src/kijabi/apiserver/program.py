@@ -8,14 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import kijabi.api.catalog
 from kijabi.api import schema
-from kijabi.apiserver import admission, authn, authz, bootstrap, chain, contract, flow, health, metrics, openapi, server
+from kijabi.apiserver import (
+    admission,
+    authn,
+    authz,
+    bootstrap,
+    chain,
+    contract,
+    flow,
+    health,
+    metrics,
+    openapi,
+    proxies,
+    server,
+    specials,
+)
 from kijabi.apiserver.discovery import Discovery
 from kijabi.apiserver.options import Options
 from kijabi.apiserver.pages import StandardPages
@@ -41,6 +55,7 @@ class Assembly:
     access: RegistryAccess
     deadlines: watching.Deadlines
     bootstrap: bootstrap.ensure.Bootstrap
+    forwarding: proxies.Forwarding
     tasks: tasks.Nursery
     state: State
 
@@ -69,6 +84,7 @@ class Assembly:
     async def close(self) -> None:
         self.registry.feed.close()
         await self.tasks.aclose()
+        await self.forwarding.relay.close()
 
 
 @dataclass(slots=True)
@@ -99,7 +115,9 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
     authorization = authz.build(access, options)
     authentication = authn.build(access, options, static_tokens=extra.static_tokens, timepiece=extra.clock)
     plugins = admission.build(access, options, authorization.authorizer, timepiece=extra.clock)
-    reg.equip(plugins, [authorization.hooks])
+    special = specials.build(access, options, authentication, authorization, timepiece=extra.clock)
+    forwarding = proxies.build(access, options)
+    reg.equip(plugins, [authorization.hooks, special.hooks])
     limits = flow.Limits(options.max_requests_inflight, options.max_mutating_requests_inflight)
     state = State()
     measure = metrics.Metrics(lambda: limits.inflight, lambda: _objects(reg))
@@ -118,19 +136,14 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
         authorization.authorizer,
         pages,
         limits,
-        _specials([]),
+        {**special.handlers, **forwarding.handlers},
         measure,
         timeout=options.request_timeout,
     )
     api = chain.ApiServer(reg, Verbs(reg, deadlines, options.min_request_timeout), steps)
     first = bootstrap.build(access, options, timepiece=extra.clock)
-    return Assembly(api, reg, access, deadlines, first, tasks.Nursery("apiserver", extra.clock), state)
-
-
-def _specials(
-    found: Sequence[Mapping[contract.SpecialKey, contract.Special]],
-) -> dict[contract.SpecialKey, contract.Special]:
-    return {key: special for mapping in found for key, special in mapping.items()}
+    owner = tasks.Nursery("apiserver", extra.clock)
+    return Assembly(api, reg, access, deadlines, first, forwarding, owner, state)
 
 
 def _objects(reg: registry.Registry) -> Iterable[tuple[str, int]]:

@@ -102,10 +102,13 @@ class Registry:
 
     def _add(self, strategy: resource.Strategy) -> None:
         what = strategy.resource
-        prefix = traits.prefix(what)
+        prefix = traits.prefix(strategy.extra.get("stored", what))
         cache = self.caches.get(prefix)
         if cache is None:
-            cache = self.caches[prefix] = Cache(prefix, strategy)
+            # Selectors ask what is stored, so a version that is stored as another one reads by that one's rules.
+            stored = strategy.extra.get("stored", what)
+            reader = self.parts.catalog.by_path(stored.group, stored.version, stored.plural) or strategy
+            cache = self.caches[prefix] = Cache(prefix, reader)
         self.endpoints[what.group, what.version, what.plural] = Endpoint(
             strategy, _codec(strategy), cache, traits.of(what)
         )
