@@ -13,6 +13,7 @@ import sys
 import click
 
 from kijabi import KUBERNETES_VERSION, VERSION
+from kijabi.api import errors as api_errors
 from kijabi.cluster import errors
 
 # Verb → what `kijabi --help` says about it. The module is kijabi.cli.VERB, its click command is called `command`.
@@ -69,3 +70,6 @@ def main() -> None:
     except errors.ClusterError as error:
         click.echo(f"kijabi: {error}", err=True)
         sys.exit(error.exit_code)
+    except api_errors.ApiError as error:
+        click.echo(f"kijabi: the API server refused: {error}", err=True)
+        sys.exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from kijabi.cluster import authority, state
@@ -73,7 +74,6 @@ def containerd(cluster: state.Cluster, node: state.Node) -> plan.Component:
 
 def kubelet(cluster: state.Cluster, node: state.Node) -> plan.Component:
     pki, place = cluster.paths.pki, cluster.paths.node(node.name)
-    real = cluster.in_namespaces
     options: dict[str, Any] = {
         "kubeconfig": str(cluster.paths.kubeconfig(f"kubelet-{node.name}")),
         "hostname_override": node.name,
@@ -85,12 +85,18 @@ def kubelet(cluster: state.Cluster, node: state.Node) -> plan.Component:
         "client_ca_file": str(pki / "ca.crt"),
         "root_dir": str(place.kubelet_root),
         "pod_logs_dir": str(place.pod_logs),
-        "container_runtime_endpoint": f"unix://{place.containerd_socket}" if real else "hollow",
+        "container_runtime_endpoint": f"unix://{place.containerd_socket}",
         "cluster_dns": (cluster.plan.dns_service,),
         "cluster_domain": authority.DOMAIN,
         "cgroup_root": cgroup(cluster, node),
     }
-    return _program(cluster, "kubelet", options, node)
+    if cluster.in_namespaces:
+        return _program(cluster, "kubelet", options, node)
+    options["pod_cidr"] = str(cluster.plan.node_pods(node.number))
+    made = _program(cluster, "hollow-kubelet", options, node)
+    return dataclasses.replace(
+        made, name=f"kubelet-{node.name}", log=str(cluster.paths.logs / f"kubelet-{node.name}.log")
+    )
 
 
 def proxy(cluster: state.Cluster, node: state.Node) -> plan.Component:

@@ -68,14 +68,15 @@ class Api:
         return list(self.request("GET", resource.path(namespace) + query).get("items") or ())
 
     def ensure(self, resource: Resource, wanted: Object) -> None:
-        """Create it, or bring what is there to the same fields (a merge patch)."""
+        """Create it, or bring what is there to the same fields (a merge patch).
+
+        It looks first: to create a Service that exists fails on its address before it fails on its name.
+        """
         meta = wanted["metadata"]
         namespace = meta.get("namespace", "")
-        try:
+        if self.get(resource, meta["name"], namespace) is None:
             self.request("POST", resource.path(namespace), wanted)
-        except api_errors.ApiError as error:
-            if error.code != 409:
-                raise
+        else:
             path = resource.path(namespace, meta["name"])
             self.request("PATCH", path, wanted, kind="application/merge-patch+json")
 

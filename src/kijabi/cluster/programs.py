@@ -25,6 +25,7 @@ MODULES: Mapping[str, str] = {
     "scheduler": "kijabi.scheduler.program",
     "controller-manager": "kijabi.controllers.program",
     "kubelet": "kijabi.node.kubelet.program",
+    "hollow-kubelet": "kijabi.cluster.hollow",
     "proxy": "kijabi.node.proxy.program",
     "dns": "kijabi.node.dns.program",
 }
