@@ -14,8 +14,21 @@ from types import ModuleType
 from typing import Any
 
 from kijabi.api import field, metadata, resource, served
+from kijabi.api.admissionregistration import (
+    mutatingadmissionpolicy,
+    mutatingadmissionpolicybinding,
+    mutatingwebhookconfiguration,
+    validatingadmissionpolicy,
+    validatingadmissionpolicybinding,
+    validatingwebhookconfiguration,
+)
+from kijabi.api.apiextensions import customresourcedefinition
+from kijabi.api.apiregistration import apiservice
 from kijabi.api.apps import controllerrevision, daemonset, deployment, replicaset, statefulset
+from kijabi.api.autoscaling import horizontalpodautoscaler, horizontalpodautoscaler_v1
 from kijabi.api.batch import cronjob, job
+from kijabi.api.certificates import certificatesigningrequest
+from kijabi.api.coordination import lease
 from kijabi.api.core import (
     componentstatus,
     configmap,
@@ -34,7 +47,16 @@ from kijabi.api.core import (
     service,
     serviceaccount,
 )
+from kijabi.api.discovery import endpointslice
+from kijabi.api.events import event as events_event
+from kijabi.api.flowcontrol import flowschema, prioritylevelconfiguration
+from kijabi.api.networking import ingress, ingressclass, ipaddress, networkpolicy, servicecidr
+from kijabi.api.node import runtimeclass
+from kijabi.api.policy import poddisruptionbudget
+from kijabi.api.rbac import clusterrole, clusterrolebinding, role, rolebinding
 from kijabi.api.resource import Object, Resource, Strategy
+from kijabi.api.scheduling import priorityclass
+from kijabi.api.storage import csidriver, csinode, storageclass, volumeattachment
 
 _MODULES: tuple[ModuleType, ...] = (
     componentstatus,
@@ -60,6 +82,38 @@ _MODULES: tuple[ModuleType, ...] = (
     statefulset,
     cronjob,
     job,
+    mutatingadmissionpolicy,
+    mutatingadmissionpolicybinding,
+    mutatingwebhookconfiguration,
+    validatingadmissionpolicy,
+    validatingadmissionpolicybinding,
+    validatingwebhookconfiguration,
+    customresourcedefinition,
+    apiservice,
+    horizontalpodautoscaler,
+    horizontalpodautoscaler_v1,
+    certificatesigningrequest,
+    lease,
+    endpointslice,
+    flowschema,
+    prioritylevelconfiguration,
+    ingress,
+    ingressclass,
+    ipaddress,
+    networkpolicy,
+    servicecidr,
+    runtimeclass,
+    poddisruptionbudget,
+    clusterrole,
+    clusterrolebinding,
+    role,
+    rolebinding,
+    priorityclass,
+    csidriver,
+    csinode,
+    storageclass,
+    volumeattachment,
+    events_event,
 )
 
 NAME_AND_CREATED = (
