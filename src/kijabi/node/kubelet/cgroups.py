@@ -18,7 +18,7 @@ from kijabi.node.kubelet import pods, resources
 log = logging.getLogger(__name__)
 
 ROOT = Path("/sys/fs/cgroup")
-_V1_CONTROLLERS = ("cpu", "cpuacct", "memory", "pids", "cpuset", "blkio", "devices", "freezer", "systemd")
+_V1_CONTROLLERS = ("cpu", "cpuacct", "memory", "pids", "cpuset", "blkio", "devices", "freezer", "systemd", "unified")
 
 
 @dataclass(frozen=True, slots=True)

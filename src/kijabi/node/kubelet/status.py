@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kijabi.node.cri import contract
-from kijabi.node.kubelet import conditions, decide, observed, pods
+from kijabi.node.kubelet import conditions, decide, observed, pods, resources
 
 LOST: Final = "ContainerStatusUnknown"
 
@@ -73,7 +73,7 @@ def generate(facts: Facts) -> dict[str, Any]:
     status["containerStatuses"] = [regular[name] for name in sorted(regular)]
     if ephemeral:
         status["ephemeralContainerStatuses"] = [ephemeral[name] for name in sorted(ephemeral)]
-    status["qosClass"] = previous.get("qosClass") or (pod.get("status") or {}).get("qosClass") or "BestEffort"
+    status["qosClass"] = resources.qos_class(pod)
     status.setdefault("startTime", timestamp(facts.now))
     generation = pod["metadata"].get("generation")
     if generation is not None:
