@@ -52,7 +52,8 @@ BASELINE = [
     (pod(pod_context={"sysctls": [{"name": "kernel.msgmax"}]}), "forbidden sysctls (kernel.msgmax)"),
     (
         pod({"seLinuxOptions": {"type": "spc_t", "user": "u"}}),
-        'seLinuxOptions (container "c" set forbidden securityContext.seLinuxOptions: type "spc_t"; user may not be set)',
+        'seLinuxOptions (container "c" set forbidden securityContext.seLinuxOptions: type "spc_t"; '
+        "user may not be set)",
     ),
     (
         pod({"appArmorProfile": {"type": "Unconfined"}}),

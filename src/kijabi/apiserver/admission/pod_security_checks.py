@@ -314,9 +314,9 @@ def _always(reason: str) -> Callable[[str], str]:
 
 
 def _apparmor_reason(detail: str) -> str:
-    return (
-        "forbidden AppArmor profile" if detail.count('"', detail.index(" to ")) == 2 else "forbidden AppArmor profiles"
-    )
+    # By how many profiles are named behind the last "to".
+    one = detail.rpartition(" to ")[2].count('"') == 2
+    return "forbidden AppArmor profile" if one else "forbidden AppArmor profiles"
 
 
 # (check, its reason by its detail), in upstream's order. What restricted has an own form of is left out of the first.

@@ -53,6 +53,8 @@ class TokenRequests:
             raise errors.MethodNotAllowed("the server does not allow this method on the requested resource")
         request = context.access.decode(context)
         name, namespace = context.info.name, context.info.namespace
+        # Before audiences are filled in: what a node may ask for depends on whether it named one.
+        await answers.admit(context, kinds.SERVICE_ACCOUNTS, "token", name, request)
         check_names(request, name, namespace)
         account = await context.access.get(kinds.SERVICE_ACCOUNTS, name, namespace)
         if account is None:
@@ -63,7 +65,6 @@ class TokenRequests:
         found = problems(spec)
         if found:
             raise errors.invalid(_KIND, "", found, _GROUP)
-        await answers.admit(context, kinds.SERVICE_ACCOUNTS, "token", name, request)
         bound = await self._bound(context, name, spec.get("boundObjectRef"))
         most = self._options.service_account_max_token_expiration
         if 0 < most < spec["expirationSeconds"]:
