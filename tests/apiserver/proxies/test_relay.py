@@ -83,9 +83,9 @@ async def kubelet(files):
     one.server.close()
 
 
-@pytest.fixture
-async def api(access, kubelet, files):
-    """(host, port) of a plain socket whose paths are the handlers' names: ``/log?…`` calls Pods.log."""
+@pytest.fixture(params=["plain", "tls"])
+async def api(request, access, kubelet, files):
+    """What opens a connection to a server whose paths are the handlers' names: ``/log?…`` calls Pods.log."""
     addresses = [{"type": "InternalIP", "address": "127.0.0.1"}]
     endpoints = {"kubeletEndpoint": {"Port": kubelet.port}}
     access.add(kinds.NODES, "n", status={"addresses": addresses, "daemonEndpoints": endpoints})
@@ -103,26 +103,29 @@ async def api(access, kubelet, files):
     inside, outside = pods.Pods(kubelets, wire), subresources.Proxies(kubelets, wire)
     routes = {"log": inside.log, "exec": inside.exec, "portforward": inside.port_forward, "proxy": outside.node}
 
-    async def handle(request):
-        name = request.path.strip("/").split("/")[-1]
-        proxied = request.path.startswith("/api/v1/nodes/")
+    async def handle(asked):
+        name = asked.path.strip("/").split("/")[-1]
+        proxied = asked.path.startswith("/api/v1/nodes/")
         handler = outside.node if proxied else routes[name]
-        pod = "n" if proxied else request.param("pod", "p")
-        info = contract.RequestInfo(True, request.path, "get", namespace="ns", name=pod, subresource=name)
+        pod = "n" if proxied else asked.param("pod", "p")
+        info = contract.RequestInfo(True, asked.path, "get", namespace="ns", name=pod, subresource=name)
         try:
-            return await handler(contract.RequestContext(request, info, contract.SYSTEM, access))
+            return await handler(contract.RequestContext(asked, info, contract.SYSTEM, access))
         except errors.ApiError as error:
-            return responses.of_error(request, error)
+            return responses.of_error(asked, error)
 
     listener = server.SocketServer(handle)
-    await listener.listen("127.0.0.1", 0, None)
-    yield listener.address
+    secure = request.param == "tls"
+    serving = pki.server_context(files / "kubelet.crt", files / "kubelet.key", None) if secure else None
+    await listener.listen("127.0.0.1", 0, serving)
+    trusting = pki.client_context(files / "ca.crt", None, None) if secure else None
+    yield lambda: asyncio.open_connection(*listener.address, ssl=trusting)
     await wire.close()
     await listener.close(0.1)
 
 
 async def call(api, target, *headers, method="GET"):
-    reader, writer = await asyncio.open_connection(*api)
+    reader, writer = await api()
     lines = [f"{method} {target} HTTP/1.1", "Host: api", "Authorization: Bearer secret", *headers, "", ""]
     writer.write("\r\n".join(lines).encode())
     return reader, writer
