@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import click
@@ -62,11 +63,12 @@ def _say_next(name: str, seconds: float) -> None:
     option = "" if name == state.DEFAULT_NAME else f" --name {name}"
     kubectl = f"kubectl --context {kubeconfig.context_name(name)} -n {showcase.NAMESPACE}"
     click.echo(f"\nDone in {seconds:.1f} s. The cluster keeps running. Type next:")
+    kijabi = os.environ.get("KIJABI_COMMAND", "kijabi")
     for line, what in (
         (f"{kubectl} get pods -o wide", "where they are"),
         (f"{kubectl} scale deployment/{showcase.APP} --replicas=5", "more of them"),
-        (f"kijabi explain pod/NAME -n {showcase.NAMESPACE}{option}", "why one is where it is"),
-        (f"kijabi node kill node-2{option}", "and see what happens"),
-        (f"kijabi down{option}", "remove everything"),
+        (f"{kijabi} explain pod/NAME -n {showcase.NAMESPACE}{option}", "why one is where it is"),
+        (f"{kijabi} node kill node-2{option}", "and see what happens"),
+        (f"{kijabi} down{option}", "remove everything"),
     ):
         click.echo(f"  {line:<72} # {what}")

@@ -67,13 +67,19 @@ def fetcher(name: str, url: str) -> Object:
         "name": "wget",
         "image": IMAGES["busybox"],
         "imagePullPolicy": "IfNotPresent",
-        "command": ["wget", "-q", "-O", "-", "-T", "5", url],
+        # Not with -T: Debian's static busybox crashes on it.
+        "command": ["wget", "-q", "-O", "-", url],
     }
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": {"restartPolicy": "Never", "terminationGracePeriodSeconds": 0, "containers": [container]},
+        "spec": {
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": 20,
+            "terminationGracePeriodSeconds": 0,
+            "containers": [container],
+        },
     }
 
 
