@@ -196,3 +196,33 @@ def test_denial_is_worded_as_upstream(attributes, reason, message):
 )
 def test_what_a_user_lacks_is_told(owned, wanted, lines):
     assert rules.describe(rules.missing(owned, wanted)) == lines
+
+
+@pytest.mark.parametrize("role", ["view", "edit", "admin"])
+def test_an_aggregated_role_has_the_rules_of_what_it_selects(role):
+    index = bootstrapped()
+    widget = {"verbs": ["get"], "apiGroups": ["x.io"], "resources": ["widgets"]}
+    index.binding_changed(None, binding("b", "ClusterRole", role, ANN))
+    decide = rbac.Rbac(index).decide
+    assert decide(asked("get", resource="widgets", api_group="x.io")) == contract.NO_OPINION
+    labels = {"rbac.authorization.k8s.io/aggregate-to-view": "true"}
+    more = {"metadata": {"name": "widgets", "labels": labels}, "rules": [widget]}
+    index.cluster_role_changed(None, more)
+    assert decide(asked("get", resource="widgets", api_group="x.io")).verdict is contract.Verdict.ALLOW
+    index.cluster_role_changed(more, None)
+    assert decide(asked("get", resource="widgets", api_group="x.io")) == contract.NO_OPINION
+
+
+def test_roles_that_gather_each_other_end():
+    index = rbac.Index()
+    for name in ("a", "b"):
+        index.cluster_role_changed(
+            None,
+            {
+                "metadata": {"name": name, "labels": {"l": "x"}},
+                "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"l": "x"}}]},
+                "rules": [{**RULE, "resources": [name]}],
+            },
+        )
+    found = index.resolve({"kind": "ClusterRole", "name": "a"}, "")
+    assert [rule["resources"] for rule in found] == [["a"], ["b"]]

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from kijabi.api import kinds
+from kijabi.api import kinds, labels
 from kijabi.apiserver import contract
 from kijabi.apiserver.authz import rules
 
@@ -109,7 +109,25 @@ class Index:
             return f'unsupported role reference kind: "{kind}"'
         if role is None:
             return f'{kind.lower()}.rbac.authorization.k8s.io "{name}" not found'
-        return role.get("rules") or []
+        return self._all_rules(role, frozenset()) if kind == "ClusterRole" else role.get("rules") or []
+
+    def _all_rules(self, role: Object, above: frozenset[str]) -> list[rules.Rule]:
+        """A cluster role's rules with those it gathers by label from others, which may gather in turn.
+
+        A controller writes these into the role; authorization does not wait for it. ``above`` breaks circles.
+        """
+        found: list[rules.Rule] = list(role.get("rules") or ())
+        above |= {role["metadata"]["name"]}
+        for one in (role.get("aggregationRule") or {}).get("clusterRoleSelectors") or ():
+            try:
+                selector = labels.from_label_selector(one)
+            except ValueError:
+                # Validation lets none through; one that is stored all the same selects nothing.
+                continue
+            for name, source in sorted(self._cluster_roles.items()):
+                if name not in above and selector.matches(source["metadata"].get("labels") or {}):
+                    found += [rule for rule in self._all_rules(source, above) if rule not in found]
+        return found
 
     def compiled(self, user: contract.UserInfo, namespace: str) -> _Compiled:
         key = (user.name, user.groups, namespace)
