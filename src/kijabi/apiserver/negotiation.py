@@ -1,7 +1,7 @@
 """Which media types go in and out.
 
-JSON and YAML are spoken; ``as=Table`` and ``as=PartialObjectMetadata`` ask for another shape. A list of types is tried
-in the client's order of preference, and what is unknown (protobuf among them) is passed over.
+JSON and YAML are spoken, protobuf is only understood; ``as=Table`` and ``as=PartialObjectMetadata`` ask for another
+shape. A list of types is tried in the client's order of preference, and what is unknown is passed over.
 Source: the API concepts' "Alternate representations of resources".
 """
 
@@ -16,8 +16,10 @@ import orjson
 from kijabi.api import errors
 from kijabi.kit import http, yamls
 
-JSON, YAML = "application/json", "application/yaml"
+JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 SUPPORTED = (JSON, YAML)
+# Requests may also be protobuf; answers are not, and every client that sends it accepts JSON.
+READ = (JSON, YAML, PROTOBUF)
 TABLE = "Table"
 PARTIAL, PARTIAL_LIST = "PartialObjectMetadata", "PartialObjectMetadataList"
 PATCH_TYPES = (
@@ -51,7 +53,7 @@ def not_acceptable(accepted: tuple[str, ...] = SUPPORTED) -> errors.NotAcceptabl
     return errors.NotAcceptable(f"only the following media types are accepted: {', '.join(accepted)}")
 
 
-def unsupported(accepted: tuple[str, ...] = SUPPORTED) -> errors.UnsupportedMediaType:
+def unsupported(accepted: tuple[str, ...] = READ) -> errors.UnsupportedMediaType:
     return errors.UnsupportedMediaType(
         f"the body of the request was in an unknown format - accepted media types include: {', '.join(accepted)}"
     )
@@ -128,7 +130,7 @@ def body_type(request: http.Request) -> str:
     if not header:
         return JSON
     type_ = header.partition(";")[0].strip().lower()
-    if type_ not in SUPPORTED:
+    if type_ not in READ:
         raise unsupported()
     return type_
 

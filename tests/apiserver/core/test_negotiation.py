@@ -48,7 +48,7 @@ def test_an_unknown_content_type_is_415() -> None:
         negotiation.body_type(http.Request("POST", "/", headers=CIMultiDict({"Content-Type": "text/plain"})))
     assert caught.value.message == (
         "the body of the request was in an unknown format - accepted media types include: "
-        "application/json, application/yaml"
+        "application/json, application/yaml, application/vnd.kubernetes.protobuf"
     )
 
 

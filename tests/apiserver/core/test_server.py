@@ -86,9 +86,7 @@ async def test_without_a_certificate_one_is_anonymous(files: Path, port: int, ob
             assert 'User "system:anonymous"' in (await answer.json())["message"]
 
 
-async def test_a_watch_streams_and_notices_that_its_client_left(
-    api: Any, files: Path, port: int, objects: Any
-) -> None:
+async def test_a_watch_streams_and_notices_that_its_client_left(api: Any, files: Path, port: int, objects: Any) -> None:
     cache = api.reg.caches["/registry/configmaps/"]
     async with session(files, port) as client:
         async with client.get(f"{MAPS}?watch=true") as answer:

@@ -135,8 +135,8 @@ class RegistryAccess:
         options = params.writing(context.request, "CreateOptions")
         context.dry_run = options.dry_run
         default = _expected(context)
-        obj = decoding.parse(context.request.body, negotiation.body_type(context.request), default[2])
         schemas = self._reg.parts.schemas
+        obj = decoding.parse(context.request.body, negotiation.body_type(context.request), default, schemas)
         return decoding.as_any_object(obj, default, schemas, options.field_validation, context.warnings)
 
     def respond(self, context: RequestContext, obj: Object, status: int = 200) -> http.Response:

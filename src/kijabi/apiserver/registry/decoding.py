@@ -10,20 +10,24 @@ from typing import Any
 
 from kijabi.api import errors, resource, schema
 from kijabi.apiserver import negotiation
+from kijabi.apiserver.protobuf import decode as protobuf
 from kijabi.kit import http, jsons, yamls
 
 Object = resource.Object
 
 
-def parse(body: bytes, media: str, kind: str) -> Any:
+def parse(body: bytes, media: str, gvk: tuple[str, str, str], schemas: schema.Schemas | None) -> Any:
     """The body as plain data. Raises BadRequest."""
     try:
-        return jsons.loads(body) if media == negotiation.JSON else yamls.loads(body)
-    except jsons.Malformed as error:
-        why = f"couldn't get version/kind; json parse error: {error}"
-        raise _unrecognized(kind, why, body) from error
-    except yamls.Malformed as error:
-        raise _unrecognized(kind, f"couldn't get version/kind; json parse error: {error}", body) from error
+        if media == negotiation.JSON:
+            return jsons.loads(body)
+        if media == negotiation.PROTOBUF and schemas is not None:
+            return protobuf.loads(body, gvk, schemas)
+        return yamls.loads(body)
+    except (jsons.Malformed, yamls.Malformed) as error:
+        raise _unrecognized(gvk[2], f"couldn't get version/kind; json parse error: {error}", body) from error
+    except protobuf.Malformed as error:
+        raise _unrecognized(gvk[2], str(error), body) from error
 
 
 def _unrecognized(kind: str, why: str, body: bytes) -> errors.BadRequest:
@@ -40,13 +44,19 @@ def _summary(body: bytes, longest: int = 30) -> str:
     return shown + " ..." if len(body) > longest else shown
 
 
-def any_object(request: http.Request) -> Any:
-    """A body of whatever kind (DeleteOptions). Raises BadRequest or UnsupportedMediaType."""
+def delete_options(request: http.Request, schemas: schema.Schemas | None) -> Any:
+    """The body of a deletion as plain data. Raises BadRequest or UnsupportedMediaType."""
     media = negotiation.body_type(request)
     try:
-        return jsons.loads(request.body) if media == negotiation.JSON else yamls.loads(request.body)
+        if media == negotiation.JSON:
+            return jsons.loads(request.body)
+        if media == negotiation.PROTOBUF and schemas is not None:
+            return protobuf.loads(request.body, ("", "v1", "DeleteOptions"), schemas)
+        return yamls.loads(request.body)
     except (jsons.Malformed, yamls.Malformed) as error:
         raise errors.BadRequest(f"couldn't get version/kind; json parse error: {error}") from error
+    except protobuf.Malformed as error:
+        raise errors.BadRequest(str(error)) from error
 
 
 def body_object(
@@ -58,7 +68,7 @@ def body_object(
 ) -> Object:
     """The checked object in the body; its kind and apiVersion are filled in where it names none."""
     media = negotiation.body_type(request)
-    obj = parse(request.body, media, gvk[2])
+    obj = parse(request.body, media, gvk, schemas)
     if not isinstance(obj, dict):
         why = "couldn't get version/kind; json parse error: json: cannot unmarshal into Go value of type struct"
         raise _unrecognized(gvk[2], why, request.body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import orjson
 
@@ -158,10 +159,13 @@ class Verbs:
         )
         return await update(self._reg, context, endpoint, wanted), media
 
+    def _delete_options(self, request: http.Request) -> Any:
+        return decoding.delete_options(request, self._reg.parts.schemas)
+
     async def _delete(self, context: RequestContext, endpoint: Endpoint) -> http.Response:
         request, info = context.request, context.info
         media = negotiation.accept(request)
-        options = params.deletion(request, decoding.any_object)
+        options = params.deletion(request, self._delete_options)
         context.dry_run = bool(options.get("dryRun"))
         deleted = await deleting.delete(self._reg, context, endpoint, info.namespace, info.name, options)
         # Upstream answers 202 only where an old client asked for a cascade by orphanDependents=false.
@@ -176,7 +180,7 @@ class Verbs:
         request = context.request
         media = negotiation.accept(request)
         list_options = params.listing(request)
-        options = params.deletion(request, decoding.any_object)
+        options = params.deletion(request, self._delete_options)
         context.dry_run = bool(options.get("dryRun"))
         listed = await reading.page(self._reg, context, endpoint, list_options)
         await deleting.delete_all(self._reg, context, endpoint, listed.entries, options)
