@@ -40,6 +40,12 @@ WRONG = [
     ("spec__hostNetwork", "yes", f"{GO} string into Go struct field PodSpec.spec.hostNetwork of type bool"),
     ("spec__containers", {}, f"{GO} object into Go struct field PodSpec.spec.containers of type []v1.Container"),
     ("spec__containers", ["x"], f"{GO} string into Go struct field PodSpec.spec.containers of type v1.Container"),
+    ("spec__restartPolicy", 1, f"{GO} number into Go struct field PodSpec.spec.restartPolicy of type v1.RestartPolicy"),
+    (
+        "spec__containers__0__resources",
+        {"limits": []},
+        "field ResourceRequirements.spec.containers.resources.limits of type v1.ResourceList",
+    ),
     (
         "spec__terminationGracePeriodSeconds",
         1.5,

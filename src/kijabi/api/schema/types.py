@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from kijabi.api.schema import gonames
+
 STRUCT, MAP, LIST, ANY = "struct", "map", "list", "any"
 STRING, INT32, INT64, DOUBLE, BOOL, BYTES = "string", "int32", "int64", "double", "bool", "bytes"
 TIME, MICRO_TIME, QUANTITY, INT_OR_STRING = "time", "microtime", "quantity", "intorstring"
@@ -109,12 +111,14 @@ class Graph:
         made.map_type = declared.get("x-kubernetes-map-type", "")
         required = set(declared.get("required", ()))
         for key, schema in declared["properties"].items():
-            made.fields[key] = self._field(key, schema, key in required)
+            made.fields[key] = self._field(key, schema, key in required, gonames.of(name, key))
         return made
 
-    def _field(self, name: str, schema: dict[str, Any], required: bool) -> Field:
+    def _field(self, name: str, schema: dict[str, Any], required: bool, go: str) -> Field:
         strategy = schema.get("x-kubernetes-patch-strategy", "")
         kind = self._resolve(schema)
+        if go:
+            kind = _renamed(kind, go)
         return Field(
             name,
             kind,
@@ -138,6 +142,14 @@ class Graph:
             return Type(MAP, f"map[string]{item.go}", item=item)
         kind, go = _SCALARS.get((declared, schema.get("format", "")), (ANY, ANYTHING_GO))
         return Type(kind, go)
+
+
+def _renamed(kind: Type, go: str) -> Type:
+    """The same type under its Go name; a list's elements are named with it."""
+    item = kind.item
+    if kind.kind == LIST and item is not None and go.startswith("[]"):
+        item = Type(item.kind, go[2:], item.name, item.fields, item.item)
+    return Type(kind.kind, go, kind.name, kind.fields, item, kind.map_type)
 
 
 def _go_name(definition: str) -> str:
