@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -186,25 +186,34 @@ async def open_store(where: str) -> store_contract.Store:
     raise ValueError(f"unknown store {where!r}: memory: and sqlite:///path are known")
 
 
-async def run(options: Options, stop: asyncio.Event) -> None:
-    """Serve until ``stop`` is set. Returns when everything is closed."""
+async def run(
+    options: Options, stop: asyncio.Event, listening: Callable[[tuple[str, int]], object] | None = None
+) -> None:
+    """Serve until ``stop`` is set. Returns when everything is closed. ``listening`` is told the address once."""
     store = await open_store(options.store)
     try:
         assembly = build(options, store)
         try:
-            await _serve(options, assembly, stop)
+            await _serve(options, assembly, stop, listening)
         finally:
             await assembly.close()
     finally:
         await store.close()
 
 
-async def _serve(options: Options, assembly: Assembly, stop: asyncio.Event) -> None:
+async def _serve(
+    options: Options,
+    assembly: Assembly,
+    stop: asyncio.Event,
+    listening: Callable[[tuple[str, int]], object] | None,
+) -> None:
     client_ca = Path(options.client_ca_file) if options.client_ca_file else None
     tls = pki.server_context(Path(options.tls_cert_file), Path(options.tls_private_key_file), client_ca)
     listener = server.SocketServer(assembly.api.handle)
     await assembly.start()
     await listener.listen(options.bind_address, options.secure_port, tls)
+    if listening is not None:
+        listening(listener.address)
     log.info("Serving securely on %s:%d", *listener.address)
     await stop.wait()
     await assembly.stop_serving()

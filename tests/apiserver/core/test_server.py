@@ -88,6 +88,9 @@ async def test_without_a_certificate_one_is_anonymous(files: Path, port: int, ob
 
 async def test_a_watch_streams_and_notices_that_its_client_left(api: Any, files: Path, port: int, objects: Any) -> None:
     cache = api.reg.caches["/registry/configmaps/"]
+    gone = asyncio.Event()
+    forget = cache.unwatch
+    monkeypatch.setattr(cache, "unwatch", lambda watcher: (forget(watcher), gone.set()))
     async with session(files, port) as client:
         async with client.get(f"{MAPS}?watch=true") as answer:
             async with client.post(MAPS, json=objects.config_map("a")):
@@ -96,9 +99,8 @@ async def test_a_watch_streams_and_notices_that_its_client_left(api: Any, files:
             assert (event["type"], event["object"]["metadata"]["name"]) == ("ADDED", "a")
             assert len(cache.watchers()) == 1
             answer.close()
-        async with asyncio.timeout(5):
-            while cache.watchers():
-                await asyncio.sleep(0)
+        await asyncio.wait_for(gone.wait(), 5)
+        assert cache.watchers() == []
 
 
 async def test_big_lists_are_compressed_for_who_asks(files: Path, port: int, objects: Any) -> None:
