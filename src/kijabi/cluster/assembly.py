@@ -165,8 +165,6 @@ def remove_node(name: str, node_name: str, report: Report) -> None:
         _tell_dns(cluster)
         with contextlib.suppress(errors.NotRunning):
             direct.Api(cluster.paths.kubeconfig("admin")).delete(kinds.NODES, node.name)
-        if cluster.in_namespaces:
-            network.remove_node(cluster.plan, node.number)
         place = cluster.paths.node(node.name)
         sweep.remove_files([place.run, place.state])
         authority.forget_node(cluster, node)
@@ -288,11 +286,13 @@ def _start_node(cluster: state.Cluster, node: state.Node) -> None:
 
 def _halt(cluster: state.Cluster, node: state.Node, *, kill: bool) -> None:
     if kill and cluster.in_namespaces:
-        network.unplug(cluster.plan, node.number)
+        network.remove_node(cluster.plan, node.number)
     with contextlib.suppress(errors.NotRunning):
         control.Control(cluster.paths).remove(components.names_of_node(node), grace=0.0 if kill else 5.0)
     if cluster.in_namespaces:
         sweep.sweep([cluster.paths.node(node.name)], components.cgroup(cluster, node))
+        # The namespace is gone, and its end of the cable will be when the kernel gets to it; a start must not see it.
+        network.remove_node(cluster.plan, node.number)
 
 
 def _tell_dns(cluster: state.Cluster) -> None:

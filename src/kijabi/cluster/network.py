@@ -153,12 +153,8 @@ def set_routes(plan: addresses.Plan, running: Sequence[int], gone: Iterable[int]
     _ip([*stale, *([] if running else [f"route del {plan.services}"])], forgiving=True)
 
 
-def unplug(plan: addresses.Plan, number: int) -> None:
-    """Cut a node off: its cable's end at the bridge goes down."""
-    _ip([f"link set {link_name(plan, number)} down"], forgiving=True)
-
-
 def remove_node(plan: addresses.Plan, number: int) -> None:
+    """Pull the node's cable out, at both ends and at once."""
     _ip([f"link del {link_name(plan, number)}"], forgiving=True)
 
 
