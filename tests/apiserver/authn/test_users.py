@@ -80,8 +80,9 @@ async def test_the_union_takes_the_first_who_knows(members, anonymous, name):
 
 
 async def test_bad_credentials_are_not_anonymous():
-    with pytest.raises(errors.Unauthorized):
+    with pytest.raises(errors.Unauthorized) as caught:
         await union.Union([Says(None), Says(BAD)], anonymous=True).authenticate(request())
+    assert caught.value.message == "Unauthorized"
 
 
 async def test_known_users_are_in_the_group_of_the_authenticated_once():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from kijabi.api import errors
 from kijabi.apiserver import contract
 from kijabi.apiserver.authn import names
 from kijabi.kit import http
+
+log = logging.getLogger(__name__)
 
 
 class Union:
@@ -31,5 +34,7 @@ class Union:
             if user is not None:
                 return names.authenticated(user)
         if failure is not None:
-            raise failure
+            # Why a credential was refused is for the log alone: the answer must not help who is guessing.
+            log.info("unable to authenticate %s %s: %s", request.method, request.path, failure.message)
+            raise errors.Unauthorized from failure
         return contract.ANONYMOUS if self._anonymous else None
