@@ -86,7 +86,9 @@ async def test_without_a_certificate_one_is_anonymous(files: Path, port: int, ob
             assert 'User "system:anonymous"' in (await answer.json())["message"]
 
 
-async def test_a_watch_streams_and_notices_that_its_client_left(api: Any, files: Path, port: int, objects: Any) -> None:
+async def test_a_watch_streams_and_notices_that_its_client_left(
+    api: Any, files: Path, port: int, objects: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cache = api.reg.caches["/registry/configmaps/"]
     gone = asyncio.Event()
     forget = cache.unwatch
