@@ -226,7 +226,7 @@ class GarbageCollector:
         there = latest["metadata"].get("ownerReferences") or []
         kept = [owner for owner in there if owner["uid"] not in owners]
         if len(kept) != len(there):
-            await self._patch(node, {"ownerReferences": kept}, latest)
+            await self._patch(node, {"ownerReferences": kept or None}, latest)
 
     async def _drop_finalizer(self, node: Node, finalizer: str) -> None:
         latest = await self._get(node.resource, node.namespace, node.name)
@@ -234,10 +234,10 @@ class GarbageCollector:
             return
         there = latest["metadata"].get("finalizers") or []
         if finalizer in there:
-            await self._patch(node, {"finalizers": [name for name in there if name != finalizer]}, latest)
+            await self._patch(node, {"finalizers": [name for name in there if name != finalizer] or None}, latest)
 
     async def _patch(self, node: Node, meta: dict[str, Any], latest: Object) -> Object | None:
-        """A merge patch of metadata that holds only if the object is still as ``latest``."""
+        """A merge patch of metadata that holds only if the object is still as ``latest``; None removes a field."""
         bound = {"uid": node.uid, "resourceVersion": latest["metadata"]["resourceVersion"]}
         try:
             return await self._client.patch(
