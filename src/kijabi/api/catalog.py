@@ -55,8 +55,16 @@ from kijabi.api.node import runtimeclass
 from kijabi.api.policy import poddisruptionbudget
 from kijabi.api.rbac import clusterrole, clusterrolebinding, role, rolebinding
 from kijabi.api.resource import Object, Resource, Strategy
+from kijabi.api.resource_k8s import deviceclass, resourceclaim, resourceclaimtemplate, resourceslice
 from kijabi.api.scheduling import priorityclass
-from kijabi.api.storage import csidriver, csinode, storageclass, volumeattachment
+from kijabi.api.storage import (
+    csidriver,
+    csinode,
+    csistoragecapacity,
+    storageclass,
+    volumeattachment,
+    volumeattributesclass,
+)
 
 _MODULES: tuple[ModuleType, ...] = (
     componentstatus,
@@ -114,6 +122,12 @@ _MODULES: tuple[ModuleType, ...] = (
     storageclass,
     volumeattachment,
     events_event,
+    csistoragecapacity,
+    volumeattributesclass,
+    deviceclass,
+    resourceclaim,
+    resourceclaimtemplate,
+    resourceslice,
 )
 
 NAME_AND_CREATED = (

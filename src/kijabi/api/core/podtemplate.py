@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import printing, served
+from kijabi.api import printing, resource, served
 from kijabi.api.checks import Errors
 from kijabi.api.core.podspec import defaults, validation
 from kijabi.api.resource import Object
@@ -21,6 +21,10 @@ COLUMNS = (
 
 def default(obj: Object) -> None:
     defaults.default_template(obj.setdefault("template", {}))
+
+
+def prepare_update(new: Object, old: Object) -> None:
+    resource.count_generation(new, old, resource.is_changed(new, old, "template"))
 
 
 def validate_create(obj: Object) -> Errors:

@@ -9,7 +9,7 @@ from kijabi.api.checks import Errors
 from kijabi.api.resource import Column, Object
 
 RESOURCE = served.find("storage.k8s.io/v1", "csidrivers")
-GENERATION = True
+# Counted from 0: upstream leaves it out at creation.
 COLUMNS = (
     printing.NAME,
     Column("AttachRequired", "boolean", description="Whether volumes are attached before they are mounted."),

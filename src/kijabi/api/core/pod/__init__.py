@@ -56,8 +56,7 @@ def prepare_status(new: Object, old: Object) -> None:
     told, before = new.setdefault("status", {}), old.get("status") or {}
     if not told.get("qosClass") and "qosClass" in before:
         told["qosClass"] = before["qosClass"]
-    if not told.get("observedGeneration") and "observedGeneration" in before:
-        told["observedGeneration"] = before["observedGeneration"]
+    changes.keep_generations(told, before)
     changes.mirror_addresses(told)
 
 

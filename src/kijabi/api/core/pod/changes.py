@@ -139,6 +139,18 @@ def _text(value: Any) -> str:
     return jsons.dumps(value).decode()
 
 
+def keep_generations(status: Object, before: Object) -> None:
+    """``observedGeneration``, of the status and of each condition, stays where an old writer leaves it out."""
+    if not status.get("observedGeneration") and "observedGeneration" in before:
+        status["observedGeneration"] = before["observedGeneration"]
+    known = {
+        c.get("type"): c["observedGeneration"] for c in before.get("conditions") or () if "observedGeneration" in c
+    }
+    for condition in status.get("conditions") or ():
+        if not condition.get("observedGeneration") and condition.get("type") in known:
+            condition["observedGeneration"] = known[condition["type"]]
+
+
 def mirror_addresses(status: Object) -> None:
     """``podIP`` is the first of ``podIPs``; old writers give only the one. The same holds for the host's."""
     for one, many in (("podIP", "podIPs"), ("hostIP", "hostIPs")):

@@ -1,0 +1,44 @@
+"""ResourceClaims."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kijabi.api import checks, printing, served
+from kijabi.api.checks import Errors
+from kijabi.api.resource import Object
+from kijabi.api.resource_k8s import requests
+
+RESOURCE = served.find("resource.k8s.io/v1", "resourceclaims")
+COLUMNS = (
+    printing.NAME,
+    printing.text("State", "A summary of the current state (allocated, pending, reserved, etc.)."),
+    printing.AGE,
+)
+
+
+def default(obj: Object) -> None:
+    requests.default(obj.setdefault("spec", {}))
+
+
+def validate_create(obj: Object) -> Errors:
+    return requests.validate(obj["spec"], "spec")
+
+
+def validate_update(new: Object, old: Object) -> Errors:
+    return checks.immutable(new.get("spec"), old.get("spec"), "spec")
+
+
+def _state(obj: Object) -> str:
+    told = obj.get("status") or {}
+    deleted = bool(obj["metadata"].get("deletionTimestamp"))
+    states = ["deleted"] if deleted else []
+    if told.get("allocation") is not None:
+        states += ["allocated", "reserved"] if told.get("reservedFor") else ["allocated"]
+    elif not deleted:
+        states.append("pending")
+    return ",".join(states)
+
+
+def columns(obj: Object, now: float) -> list[Any]:
+    return [printing.name(obj), _state(obj), printing.age(obj, now)]
