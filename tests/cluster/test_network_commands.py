@@ -6,9 +6,15 @@ PLAN = addresses.Plan(0)
 
 
 def test_the_bridge_is_made_once() -> None:
-    fresh, again = network.bridge_commands(PLAN, exists=False), network.bridge_commands(PLAN, exists=True)
+    fresh = network.bridge_commands(PLAN, "dev", exists=False)
+    again = network.bridge_commands(PLAN, "dev", exists=True)
     assert fresh[0] == "link add kj0 type bridge"
-    assert again == fresh[1:] == ["address replace 172.29.0.1/24 dev kj0", "link set kj0 up"]
+    assert again == fresh[1:]
+    assert again == [
+        "link set kj0 alias kijabi-dev",
+        "address replace 172.29.0.1/24 dev kj0",
+        "link set kj0 up",
+    ]
 
 
 def test_a_node_gets_a_cable_into_its_namespace() -> None:

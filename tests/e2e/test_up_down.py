@@ -76,6 +76,15 @@ def test_two_clusters_live_side_by_side(home: Path) -> None:
     assert json.loads(kijabi("status", "--name", "two", "-o", "json"))[0]["healthy"]
 
 
+def test_down_needs_no_record(home: Path) -> None:
+    before = traces()
+    kijabi("up", "--name", "one")
+    paths.cluster("one").record.write_text("{")
+    kijabi("down", "--name", "one")
+    assert traces() == before
+    assert state.names() == []
+
+
 def test_up_repairs_what_lost_its_supervisor(home: Path) -> None:
     kijabi("up", "--name", "one")
     place = paths.cluster("one")

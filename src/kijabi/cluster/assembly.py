@@ -22,6 +22,7 @@ from kijabi.api import kinds
 from kijabi.api.resource import Object
 from kijabi.cluster import (
     addons,
+    addresses,
     allotment,
     authority,
     components,
@@ -64,7 +65,7 @@ def up(wish: Wish, report: Report) -> state.Cluster:
         cluster = _record(wish)
         report("keys and certificates")
         if cluster.in_namespaces:
-            network.make_bridge(cluster.plan)
+            network.make_bridge(cluster.plan, cluster.name)
         authority.ensure(cluster)
         supervisor = control.Control(cluster.paths)
         report("control plane")
@@ -108,8 +109,9 @@ def down(name: str, report: Report) -> bool:
         if os.geteuid() == 0 and needs_root:
             report("removing containers, namespaces and links")
             sweep.sweep([place.node(node) for node in _node_names(place)], f"/kijabi/{name}")
-            if cluster is not None:
-                network.remove_bridge(cluster.plan)
+            index = cluster.index if cluster is not None else network.index_of(name)
+            if index is not None:
+                network.remove_bridge(addresses.Plan(index))
         kubeconfig.remove(kubeconfig.context_name(name), kubeconfig.files(os.environ, Path.home()))
         sweep.remove_files([place.run, place.state])
     place.lock.unlink(missing_ok=True)

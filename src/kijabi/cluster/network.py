@@ -28,6 +28,7 @@ from kijabi.kit import jsons
 _PATH = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 _CONF = Path("/proc/sys/net/ipv4/conf")
 _BRIDGE = re.compile(r"^kj\d+$")
+_ALIAS = "kijabi-"
 _FORWARDING = "forwarding-links"
 
 # In a node's own namespace: it is a router, and a pod's reply may leave by another link than its request came by.
@@ -46,10 +47,12 @@ def table_name(plan: addresses.Plan) -> str:
     return f"kijabi{plan.index}"
 
 
-def bridge_commands(plan: addresses.Plan, exists: bool) -> list[str]:
+def bridge_commands(plan: addresses.Plan, cluster: str, exists: bool) -> list[str]:
     name = bridge_name(plan)
     return [
         *([] if exists else [f"link add {name} type bridge"]),
+        # By which ``index_of`` finds it when the cluster's record is lost.
+        f"link set {name} alias {_ALIAS}{cluster}",
         f"address replace {plan.bridge_address}/{plan.nodes.prefixlen} dev {name}",
         f"link set {name} up",
     ]
@@ -121,8 +124,17 @@ def routed_networks() -> list[addresses.Network]:
     return found
 
 
-def make_bridge(plan: addresses.Plan) -> None:
-    _ip(bridge_commands(plan, _has_link(bridge_name(plan))))
+def index_of(cluster: str) -> int | None:
+    """The index of the cluster whose bridge this machine has, told by the bridge itself."""
+    for name in filter(_BRIDGE.match, os.listdir("/sys/class/net")):
+        with contextlib.suppress(OSError):
+            if Path(f"/sys/class/net/{name}/ifalias").read_text().strip() == f"{_ALIAS}{cluster}":
+                return int(name.removeprefix("kj"))
+    return None
+
+
+def make_bridge(plan: addresses.Plan, cluster: str) -> None:
+    _ip(bridge_commands(plan, cluster, _has_link(bridge_name(plan))))
     _run(["nft", "-f", "-"], masquerade_rules(plan).encode())
     # Per interface, so that the machine does not start to route between links that are not ours: in from the bridge,
     # and back in from where the default route leads.

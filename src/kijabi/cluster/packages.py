@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from kijabi.cluster import errors
+from kijabi.cluster import errors, paths
 
 # Program (or file) that must be there → the package that has it.
 FOR_NODES: Mapping[str, str] = {
@@ -89,7 +89,8 @@ def run(command: list[str]) -> str:
 
 
 def log_path() -> Path:
-    return Path("/var/log/apt/term.log")
+    """What apt says, ours and its own errors."""
+    return paths.state_root() / "apt.log"
 
 
 def _apt(verb: str, *names: str) -> int:
