@@ -88,7 +88,7 @@ class FakeApi:
         if request.method == "GET" and name is None:
             if request.param("watch"):
                 return http.Response(200, self._watch(plural, namespace, request.param("fieldSelector")))
-            items = [each for each in self._select(plural, namespace, request.param("fieldSelector"))]
+            items = self._select(plural, namespace, request.param("fieldSelector"))
             listed = {"items": items, "metadata": {"resourceVersion": str(next(self._revision))}}
             return http.Response(200, jsons.dumps(listed))
         if request.method == "POST":
