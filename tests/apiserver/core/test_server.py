@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import uvloop
 
 from kijabi.apiserver import contract, server
 from kijabi.kit import http, pki
@@ -32,6 +33,12 @@ class ByCertificate:
         from_der = ssl.DER_cert_to_PEM_cert(request.peer_certificate)
         assert "BEGIN CERTIFICATE" in from_der
         return contract.UserInfo("admin", groups=("system:masters", "system:authenticated"))
+
+
+@pytest.fixture(params=[asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy], ids=["asyncio", "uvloop"])
+def event_loop_policy(request: pytest.FixtureRequest) -> Any:
+    """Both loops: their transports differ just enough to matter."""
+    return request.param()
 
 
 @pytest.fixture
