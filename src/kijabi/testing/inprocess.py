@@ -13,6 +13,7 @@ from kijabi.api.resource import Object, Resource
 from kijabi.apiserver import contract, program, server
 from kijabi.apiserver import options as apiserver_options
 from kijabi.client import informer, kubeconfig, rest, transport
+from kijabi.controllers import nodeipam, roster
 from kijabi.controllers import options as controller_options
 from kijabi.controllers import program as controllers
 from kijabi.kit import clock, pki, tasks
@@ -62,6 +63,7 @@ class InProcess:
         self.runtimes: dict[str, hollow.Hollow] = {}
         self.kubelets: dict[str, agent.Kubelet] = {}
         self.scheduler: scheduler_.Scheduler | None = None
+        self._addressed: dict[str, asyncio.Event] = {}
 
     async def __aenter__(self) -> Self:
         try:
@@ -94,6 +96,7 @@ class InProcess:
             self.add_node(f"node-{number + 1}")
         for name in self.kubelets:
             await self.wait_node_ready(name)
+            await self._addressed[name].wait()
 
     def _write_keys(self) -> None:
         self._authority = pki.create_ca("kubernetes")
@@ -137,8 +140,20 @@ class InProcess:
         client = self.client_of(component(f"system:node:{name}", "system:nodes"))
         node = agent.Kubelet(client, runtime, chosen, self._clock)
         self.runtimes[name], self.kubelets[name] = runtime, node
+        self._addressed[name] = asyncio.Event()
         self._nursery.start(node.run(), f"kubelet {name}")
+        self._nursery.start(self._address(name), f"addresses of {name}")
         return node
+
+    async def _address(self, name: str) -> None:
+        """Give the node's pods addresses of its own range, as a network plugin would."""
+        if self._gives_ranges():
+            node = await self.wait(kinds.NODES, name, lambda node: bool((node.get("spec") or {}).get("podCIDR")))
+            self.runtimes[name].set_pod_cidr(node["spec"]["podCIDR"])
+        self._addressed[name].set()
+
+    def _gives_ranges(self) -> bool:
+        return nodeipam.NodeIpam.name in roster.chosen(self._controllers)
 
     async def wait_node_ready(self, name: str, seconds: float = 30.0) -> Object:
         return await self.wait(kinds.NODES, name, lambda node: conditions.is_true(node, "Ready"), seconds=seconds)
