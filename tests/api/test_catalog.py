@@ -132,3 +132,25 @@ def test_selectable_fields_need_no_status() -> None:
     for strategy in CATALOG.strategies():
         for name, value in strategy.fields({"metadata": {"name": "a"}}).items():
             assert isinstance(value, str), (strategy.resource.kind, name)
+
+
+def test_no_kind_stumbles_over_an_empty_object() -> None:
+    for strategy in CATALOG.strategies():
+        row = strategy.resource
+        for meta in ({}, {"name": "a", "namespace": "b"}):
+            new, old = ({"apiVersion": row.api_version, "kind": row.kind, "metadata": dict(meta)} for _ in range(2))
+            for obj in (new, old):
+                strategy.default(obj)
+                strategy.prepare_create(obj)
+                assert all(str(problem) for problem in strategy.validate_create(obj))
+            strategy.prepare_update(new, old)
+            strategy.prepare_status(new, old)
+            assert all(str(problem) for problem in strategy.validate_update(new, old))
+            assert all(str(problem) for problem in strategy.validate_status(new, old))
+            assert strategy.columns is not None
+            assert len(strategy.columns(new, 0.0)) == len(strategy.column_names)
+
+
+def test_every_stored_kind_has_a_file() -> None:
+    generic = {s.resource.kind for s in CATALOG.strategies() if s.column_names is catalog.NAME_AND_CREATED}
+    assert {kind for kind in generic if not kind.endswith("Review")} == {"Binding"}

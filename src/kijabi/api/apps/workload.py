@@ -62,7 +62,7 @@ def replica_status(told: Object, before: Object, limits: tuple[tuple[str, str], 
     for small, large in limits:
         if told.get(small, 0) > told.get(large, 0):
             text = f"cannot be greater than status.{large}"
-            found.append(field.invalid(f"status.{small}", told[small], text))
+            found.append(field.invalid(f"status.{small}", told.get(small, 0), text))
     if told.get("collisionCount", 0) < before.get("collisionCount", 0):
         problem = field.invalid("status.collisionCount", told.get("collisionCount", 0), "cannot be decremented")
         found.append(problem)
