@@ -1,7 +1,4 @@
-"""A node for kubelet tests: a network namespace, a containerd of its own in it, and a busybox image.
-
-Run as a program it is the kubelet of that node, against an API at a socket; see ``test_kubelet.py``.
-"""
+"""A node for kubelet tests: a network namespace, a containerd of its own in it, and a busybox image."""
 
 from __future__ import annotations
 
@@ -15,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import tarfile
+import time
 from pathlib import Path
 
 CONFIG = """
@@ -37,8 +35,35 @@ state = "{root}/state"
     bin_dir = "/usr/lib/cni"
     conf_dir = "{root}/cni"
 """
-APPLETS = ("sh", "sleep", "cat", "echo", "true", "false", "ls", "id", "hostname", "httpd", "nc", "env", "stat", "wc",
-           "head", "printf", "tr", "stty", "touch", "mkdir", "date", "wget", "seq", "kill", "readlink", "sync", "dd")
+APPLETS = (
+    "sh",
+    "sleep",
+    "cat",
+    "echo",
+    "true",
+    "false",
+    "ls",
+    "id",
+    "hostname",
+    "httpd",
+    "nc",
+    "env",
+    "stat",
+    "wc",
+    "head",
+    "printf",
+    "tr",
+    "stty",
+    "touch",
+    "mkdir",
+    "date",
+    "wget",
+    "seq",
+    "kill",
+    "readlink",
+    "sync",
+    "dd",
+)
 
 
 def image(name: str, entrypoint: list[str]) -> bytes:
@@ -67,12 +92,13 @@ def image(name: str, entrypoint: list[str]) -> bytes:
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
         }
     ).encode()
+    listed = {"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         for path, content in (
             ("layer.tar", data),
             ("config.json", config),
-            ("manifest.json", json.dumps([{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]).encode()),
+            ("manifest.json", json.dumps([listed]).encode()),
         ):
             entry = tarfile.TarInfo(path)
             entry.size = len(content)
@@ -87,6 +113,7 @@ class Node:
         self.root = root
         self.name = name
         self.socket = f"unix://{root}/containerd.sock"
+        self.cgroup_root = f"/{name}"
         self._containerd: subprocess.Popen[bytes] | None = None
 
     def _enter(self) -> list[str]:
@@ -99,8 +126,7 @@ class Node:
         subprocess.run(["ip", "netns", "add", self.name], check=True)
         self.run("ip", "link", "set", "lo", "up")
         (self.root / "cni").mkdir(parents=True)
-        snapshotter = "overlayfs"
-        (self.root / "config.toml").write_text(CONFIG.format(root=self.root, snapshotter=snapshotter))
+        (self.root / "config.toml").write_text(CONFIG.format(root=self.root, snapshotter="overlayfs"))
         log = open(self.root / "containerd.log", "wb")  # noqa: SIM115  # handed to the child
         self._containerd = subprocess.Popen(
             [*self._enter(), "containerd", "--config", str(self.root / "config.toml")], stdout=log, stderr=log
@@ -122,6 +148,7 @@ class Node:
             self._containerd.send_signal(signal.SIGTERM)
             self._containerd.wait(20)
         self._kill_shims()
+        self._clear_cgroups()
         for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
             point = line.split()[1]
             if point.startswith(f"{self.root}/"):
@@ -139,9 +166,26 @@ class Node:
                 if b"containerd-shim" in (entry / "cmdline").read_bytes() and mark in (entry / "cmdline").read_bytes():
                     os.kill(int(entry.name), signal.SIGKILL)
 
+    def _clear_cgroups(self) -> None:
+        """What runs in this node's cgroups is its containers: end it, and remove them."""
+        roots = [path for path in Path("/sys/fs/cgroup").glob(f"*{self.cgroup_root}") if path.is_dir()]
+        for root in roots:
+            for procs in root.rglob("cgroup.procs"):
+                for pid in procs.read_text().split():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(pid), signal.SIGKILL)
+        deadline = time.monotonic() + 5
+        while any(root.exists() for root in roots) and time.monotonic() < deadline:
+            # A cgroup is busy until the kernel has buried its processes.
+            for root in roots:
+                for base, _, _ in os.walk(root, topdown=False):
+                    with contextlib.suppress(OSError):
+                        os.rmdir(base)
+            time.sleep(0.05)
+
 
 async def answered(node: Node) -> None:
     """Until containerd's socket is there."""
     async with asyncio.timeout(20):
-        while not (node.root / "containerd.sock").exists():
+        while not (node.root / "containerd.sock").exists():  # noqa: ASYNC110  # another process makes it
             await asyncio.sleep(0.02)

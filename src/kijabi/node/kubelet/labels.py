@@ -25,6 +25,8 @@ MESSAGE_POLICY: Final = "io.kubernetes.container.terminationMessagePolicy"
 PRE_STOP: Final = "io.kubernetes.container.preStopHandler"
 PORTS: Final = "io.kubernetes.container.ports"
 
+DEFAULT_MESSAGE_PATH: Final = "/dev/termination-log"
+
 
 def sandbox_labels(pod: pods.Object) -> dict[str, str]:
     """The pod's own labels, then ours, which win."""
@@ -44,7 +46,7 @@ def container_annotations(pod: pods.Object, container: pods.Object, restart_coun
     kept = {
         CONTAINER_HASH: pods.container_hash(container),
         RESTART_COUNT: str(restart_count),
-        MESSAGE_PATH: container.get("terminationMessagePath", ""),
+        MESSAGE_PATH: container.get("terminationMessagePath") or DEFAULT_MESSAGE_PATH,
         MESSAGE_POLICY: container.get("terminationMessagePolicy", ""),
     }
     deletion = pod["metadata"].get("deletionGracePeriodSeconds")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kijabi.node.cri import contract
-from kijabi.node.kubelet import environment, names, pods
+from kijabi.node.kubelet import environment, labels, names, pods
 from kijabi.node.kubelet.volumes import setup, subpath
 
 _PROPAGATION: Final = {
@@ -99,7 +99,7 @@ def hosts(
 
 
 def termination_log(container: pods.Object, directory: Path) -> list[contract.Mount]:
-    inside = container.get("terminationMessagePath") or "/dev/termination-log"
+    inside = container.get("terminationMessagePath") or labels.DEFAULT_MESSAGE_PATH
     place = directory / "containers" / container["name"]
     place.mkdir(parents=True, exist_ok=True)
     path = place / secrets.token_hex(4)
