@@ -244,13 +244,14 @@ async def _write(wire: web.BaseRequest, status: int, headers: Mapping[str, str],
     else:
         transport.write(head)
         transport.write(body)
-    async with asyncio.timeout(STALL) as limit:
+    if protocol._paused:
+        # The client is behind. Not asked for every answer: a timeout costs as much as finding a user.
         try:
-            await protocol._drain_helper()
-        except asyncio.CancelledError:
-            if limit.expired():
-                _abort(transport)
-            raise
+            async with asyncio.timeout(STALL):
+                await protocol._drain_helper()
+        except TimeoutError as error:
+            _abort(transport)
+            raise ConnectionResetError("the client does not read") from error
     return _OPEN if goes_on else _SHUT
 
 

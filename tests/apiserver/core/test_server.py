@@ -35,12 +35,6 @@ class ByCertificate:
         return contract.UserInfo("admin", groups=("system:masters", "system:authenticated"))
 
 
-@pytest.fixture(params=[asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy], ids=["asyncio", "uvloop"])
-def event_loop_policy(request: pytest.FixtureRequest) -> Any:
-    """Both loops: their transports differ just enough to matter."""
-    return request.param()
-
-
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     authority = pki.create_ca("test")
@@ -185,3 +179,29 @@ async def test_a_takeover_writes_by_itself(api: Any, files: Path, port: int) -> 
 
 def test_compressed_bytes_are_gzip() -> None:
     assert gzip.decompress(server._gzip(b"x" * 1000)) == b"x" * 1000
+
+
+def test_uvloops_transports_do_as_well(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have the methods of asyncio's, but are not of its classes."""
+    monkeypatch.setattr(server, "STALL", 0.05)
+
+    async def answer(request: http.Request) -> http.Response:
+        return http.Response(200, b"x" * 200_000, {"Content-Type": "text/plain"})
+
+    async def main() -> tuple[bytes, bytes]:
+        listener = server.SocketServer(answer)
+        tls = pki.server_context(files / "server.crt", files / "server.key", files / "ca.crt")
+        await listener.listen("127.0.0.1", 0, tls)
+        async with session(files, listener.address[1]) as client, client.get("/x") as got:
+            body = await got.read()
+        reader, writer = await raw(files, listener.address[1])
+        writer.write(b"GET /never")
+        try:
+            silence = await asyncio.wait_for(reader.read(), 5)
+        except ConnectionError:
+            silence = b""
+        writer.close()
+        await listener.close(0.1)
+        return body, silence
+
+    assert uvloop.run(main()) == (b"x" * 200_000, b"")
