@@ -10,6 +10,7 @@ The official Python client works against it too: ``cluster.kubernetes_client()``
 from __future__ import annotations
 
 import asyncio
+import importlib
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent import futures
@@ -67,29 +68,26 @@ class Cluster:
         return self.run(self._resource(api_version, plural))
 
     async def _resource(self, api_version: str, plural: str) -> Resource:
+        return await self._find(api_version, lambda entry: entry["name"] == plural, plural)
+
+    async def _find(self, api_version: str, fits: Callable[[Object], bool], wanted: str) -> Resource:
         root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
         listed = await self.inside.client.raw("GET", root)
         for entry in listed["resources"]:
-            if entry["name"] == plural:
+            if "/" not in entry["name"] and fits(entry):
                 group, _, version = api_version.rpartition("/")
-                return Resource(group, version, plural, entry["kind"], entry["namespaced"])
-        raise LookupError(f"{api_version} has no {plural}")
+                return Resource(group, version, entry["name"], entry["kind"], entry["namespaced"])
+        raise LookupError(f"{api_version} has no {wanted}")
 
     def create(self, obj: Object) -> Object:
         """Create an object where its apiVersion, kind and namespace say (``default`` where they do not)."""
         return self.run(self._create(obj))
 
     async def _create(self, obj: Object) -> Object:
-        api_version = obj["apiVersion"]
-        root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
-        listed = await self.inside.client.raw("GET", root)
-        for entry in listed["resources"]:
-            if entry["kind"] == obj["kind"] and "/" not in entry["name"]:
-                group, _, version = api_version.rpartition("/")
-                resource = Resource(group, version, entry["name"], entry["kind"], entry["namespaced"])
-                namespace = obj["metadata"].get("namespace", "default") if entry["namespaced"] else ""
-                return await self.inside.client.create(resource, obj, namespace=namespace)
-        raise LookupError(f"{api_version} has no kind {obj['kind']}")
+        kind = obj["kind"]
+        resource = await self._find(obj["apiVersion"], lambda entry: entry["kind"] == kind, f"kind {kind}")
+        namespace = obj["metadata"].get("namespace", "default") if resource.namespaced else ""
+        return await self.inside.client.create(resource, obj, namespace=namespace)
 
     def wait(
         self,
@@ -108,6 +106,14 @@ class Cluster:
     def kubeconfig(self) -> Path:
         """A kubeconfig of the administrator. Opens a port on the loopback interface."""
         return self.run(self.inside.listen())
+
+    def kubernetes_client(self) -> Any:
+        """An ``ApiClient`` of the official Python client, as the administrator. Opens a port."""
+        client = importlib.import_module("kubernetes.client")
+        config = importlib.import_module("kubernetes.config")
+        chosen = client.Configuration()
+        config.load_kube_config(str(self.kubeconfig()), client_configuration=chosen)
+        return client.ApiClient(chosen)
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
         """One request as the administrator, decoded."""
