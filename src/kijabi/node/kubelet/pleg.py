@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 PERIOD = 1.0
 _SETTLE = 0.005
+# The runtime tells of an exit a little before it has taken note of it itself.
+_PATIENCE = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
 
 
 class Pleg:
@@ -39,6 +41,7 @@ class Pleg:
         self._looks = 0
         self._looked: dict[str, int] = {}
         self._hint = asyncio.Event()
+        self._expected: dict[str, int] = {}
         self.relisted_at = -1.0
         self.failure = ""
 
@@ -64,8 +67,18 @@ class Pleg:
                 self.failure = str(error)
             await self._wait()
 
+    def _pause(self) -> float:
+        """Until the next relist: short while a container is said to have exited and is not yet listed so."""
+        for container_id, tries in list(self._expected.items()):
+            known = self._containers.get(container_id)
+            if known is None or not known.running or tries >= len(_PATIENCE):
+                del self._expected[container_id]
+            else:
+                self._expected[container_id] = tries + 1
+        return min((_PATIENCE[tries - 1] for tries in self._expected.values()), default=PERIOD)
+
     async def _wait(self) -> None:
-        sleep = asyncio.ensure_future(self._clock.sleep(PERIOD))
+        sleep = asyncio.ensure_future(self._clock.sleep(self._pause()))
         hint = asyncio.ensure_future(self._hint.wait())
         try:
             await asyncio.wait({sleep, hint}, return_when=asyncio.FIRST_COMPLETED)
@@ -80,7 +93,9 @@ class Pleg:
     async def follow_exits(self) -> None:
         """Turn the runtime's exit events into hints; returns where the runtime has none."""
         try:
-            async for _ in self._runtime.exits():
+            async for container_id in self._runtime.exits():
+                if container_id in self._containers:
+                    self._expected[container_id] = 0
                 self._hint.set()
         except contract.RuntimeFailure as error:
             if error.code == "UNIMPLEMENTED":
