@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kijabi.cli import progress, shared
-from kijabi.cluster import assembly
+from kijabi.cluster import membership
 
 
 @click.group("node")
@@ -20,7 +20,7 @@ def command() -> None:
 def add(node: str, name: str, quiet: bool) -> None:
     """Add a node, and wait until it is Ready. Its name is printed."""
     with progress.Steps(quiet) as report:
-        made = assembly.add_node(name, node, report)
+        made = membership.add_node(name, node, report)
     click.echo(made.name)
 
 
@@ -31,7 +31,7 @@ def add(node: str, name: str, quiet: bool) -> None:
 def start(node: str, name: str, quiet: bool) -> None:
     """Start a stopped or killed node, and wait until it is Ready."""
     with progress.Steps(quiet) as report:
-        assembly.start_node(name, node, report)
+        membership.start_node(name, node, report)
 
 
 @command.command("stop")
@@ -41,7 +41,7 @@ def start(node: str, name: str, quiet: bool) -> None:
 def stop(node: str, name: str, quiet: bool) -> None:
     """Shut a node down. Its Node object stays and becomes NotReady."""
     with progress.Steps(quiet) as report:
-        assembly.stop_node(name, node, report)
+        membership.stop_node(name, node, report)
 
 
 @command.command("kill")
@@ -51,7 +51,7 @@ def stop(node: str, name: str, quiet: bool) -> None:
 def kill(node: str, name: str, quiet: bool) -> None:
     """Cut a node's cable and kill everything on it, as a loss of power does."""
     with progress.Steps(quiet) as report:
-        assembly.stop_node(name, node, report, kill=True)
+        membership.stop_node(name, node, report, kill=True)
 
 
 @command.command("rm")
@@ -61,4 +61,4 @@ def kill(node: str, name: str, quiet: bool) -> None:
 def remove(node: str, name: str, quiet: bool) -> None:
     """Remove a node, its Node object and its files."""
     with progress.Steps(quiet) as report:
-        assembly.remove_node(name, node, report)
+        membership.remove_node(name, node, report)

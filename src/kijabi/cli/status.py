@@ -12,7 +12,7 @@ import click
 from kijabi.api import errors as api_errors
 from kijabi.api import kinds
 from kijabi.cli import shared
-from kijabi.cluster import assembly, authority, direct, errors, state
+from kijabi.cluster import authority, direct, errors, state, waiting
 from kijabi.cluster.supervisor import control
 from kijabi.kit import jsons
 
@@ -69,7 +69,7 @@ def _ready_nodes(cluster: state.Cluster) -> dict[str, bool]:
         listed = direct.Api(cluster.paths.kubeconfig("admin")).list(kinds.NODES)
     except (errors.ClusterError, api_errors.ApiError):
         return {}
-    return {node["metadata"]["name"]: assembly.is_ready(node) for node in listed}
+    return {node["metadata"]["name"]: waiting.is_ready(node) for node in listed}
 
 
 def _print(document: dict[str, Any]) -> None:

@@ -39,7 +39,7 @@ def objects() -> list[tuple[Any, Object]]:
         "imagePullPolicy": "IfNotPresent",
         "ports": [{"containerPort": 80}],
         "resources": {"requests": {"cpu": "50m", "memory": "16Mi"}},
-        "readinessProbe": {"httpGet": {"path": "/", "port": 80}, "periodSeconds": 2},
+        "readinessProbe": {"httpGet": {"path": "/", "port": 80}, "periodSeconds": 1},
     }
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     deployment = {
