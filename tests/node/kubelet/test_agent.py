@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
+
+from kijabi.kit import jsons
+from kijabi.node.cri import contract, hollow
+from kijabi.node.kubelet import observed, rotation
 
 
 def _condition(pod: dict[str, Any], type_: str) -> dict[str, Any]:
@@ -163,3 +169,64 @@ async def test_deadline_ends_the_pod(bench: Any, pod: Any) -> None:
     bench.api.put("pods", pod(activeDeadlineSeconds=1, terminationGracePeriodSeconds=1))
     found = await bench.until_phase("Failed")
     assert found["status"]["reason"] == "DeadlineExceeded"
+
+
+async def test_static_pod_runs_and_is_mirrored(tmp_path: Path, start_kubelet: Any) -> None:
+    manifests = tmp_path / "manifests"
+    manifests.mkdir()
+    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "own"}}
+    manifest["spec"] = {"containers": [{"name": "main", "image": "busybox:1"}]}
+    (manifests / "own.yaml").write_bytes(jsons.dumps(manifest))
+    async with start_kubelet(pod_manifest_path=str(manifests)) as bench:
+        mirror = await bench.until_ready("own-node-1")
+        assert mirror["metadata"]["annotations"]["kubernetes.io/config.mirror"]
+        assert mirror["metadata"]["ownerReferences"][0]["kind"] == "Node"
+        # A mirror that somebody deletes comes back; the pod itself goes on.
+        before = mirror["status"]["containerStatuses"][0]["containerID"]
+        bench.api.remove("pods", "own-node-1", "default")
+        again = await bench.until_ready("own-node-1")
+        assert again["status"]["containerStatuses"][0]["containerID"] == before
+
+
+async def test_large_log_is_rotated(tmp_path: Path) -> None:
+    runtime = hollow.Hollow()
+    sandbox = contract.SandboxConfig(contract.SandboxMetadata("web", "u", "default"))
+    box = await runtime.run_sandbox(sandbox)
+    config = contract.ContainerConfig(contract.ContainerMetadata("main"), contract.ImageSpec("x"))
+    container = await runtime.create_container(box, config, sandbox)
+    path = tmp_path / "0.log"
+    found = observed.Container(container, "main", box, contract.RUNNING, 0.0, log_path=str(path))
+    rule = rotation.Rule("1Ki", 3)
+    for second in range(4):
+        path.write_bytes(b"x" * 2048)
+        assert await rotation.rotate(runtime, found, rule, float(second))
+    path.write_bytes(b"x")
+    assert not await rotation.rotate(runtime, found, rule, 9.0)
+    assert len(os.listdir(tmp_path)) == 3
+
+
+async def test_hollow_pods_answer_network_probes(bench: Any, pod: Any) -> None:
+    probe = {"httpGet": {"path": "/", "port": 80}}
+    container = {"name": "main", "image": "busybox:1", "readinessProbe": probe, "livenessProbe": probe}
+    bench.api.put("pods", pod(containers=[container]))
+    await bench.until_ready()
+
+
+async def test_failed_liveness_probe_restarts_the_container(bench: Any, pod: Any) -> None:
+    healthy = {"value": False}
+    bench.runtime.on_exec = lambda container, command: contract.ExecResult(b"", b"bad", 0 if healthy["value"] else 1)
+    probe = {"exec": {"command": ["check"]}, "failureThreshold": 1}
+    bench.api.put("pods", pod(containers=[{"name": "main", "image": "busybox:1", "livenessProbe": probe}]))
+
+    def restarted() -> Any:
+        statuses = (bench.pod() or {}).get("status", {}).get("containerStatuses")
+        if statuses and statuses[0]["restartCount"] == 1:
+            return True
+        return None
+
+    await bench.api.until(lambda: bench.events("Unhealthy"))
+    healthy["value"] = True
+    await bench.api.until(restarted)
+    await bench.api.until(lambda: bench.events("Killing"))
+    assert bench.events("Unhealthy") == ["Liveness probe failed: bad"]
+    assert bench.events("Killing") == ["Container main failed liveness probe, will be restarted"]

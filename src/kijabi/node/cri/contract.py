@@ -397,7 +397,8 @@ class PodNetworkStats:
 class Runtime(Protocol):
     """A container runtime. Every method raises ``RuntimeFailure``; what is listed may be gone when asked about."""
 
-    on_disk: bool  # False: there are no files behind the containers, so nobody need prepare any.
+    # False: there is nothing behind the containers, neither files to prepare nor a network to probe.
+    on_disk: bool
 
     async def version(self) -> Version: ...
 

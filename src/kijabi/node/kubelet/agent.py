@@ -32,6 +32,8 @@ from kijabi.node.kubelet import (
     pleg,
     pods,
     resources,
+    rotation,
+    security,
     starting,
     static,
     status_writer,
@@ -114,7 +116,7 @@ class Kubelet:
                 chosen.cgroup_driver,
                 chosen.cgroup_root,
                 chosen.cgroups_per_qos,
-                chosen.seccomp_default,
+                security.SeccompProfiles(f"{chosen.root_dir}/seccomp", chosen.seccomp_default),
             ),
             record=self.record,
             services=lambda: self._services.items() if self._services.synced else None,
@@ -166,6 +168,8 @@ class Kubelet:
                 nursery.keep(self.static.run, "static pods")
                 nursery.keep(self._mirror_loop, "mirror pods")
             nursery.keep(self._housekeeping, "housekeeping")
+            if self.runtime.on_disk:
+                nursery.keep(self._rotate_logs, "log rotation")
             self.ready.set()
             await asyncio.Event().wait()
         finally:
@@ -282,6 +286,14 @@ class Kubelet:
             if self.runtime.on_disk:
                 await self._clear_directories()
             await self.clock.sleep(_HOUSEKEEPING)
+
+    async def _rotate_logs(self) -> None:
+        rule = rotation.Rule(self.options.container_log_max_size, self.options.container_log_max_files)
+        while True:
+            await self.clock.sleep(rotation.PERIOD)
+            for uid in self.pleg.uids():
+                for found in self.pleg.get(uid).running():
+                    await rotation.rotate(self.runtime, found, rule, self.clock.time())
 
     async def _bury(self, uid: str) -> None:
         """Stop and remove a pod that is in no list, by what its labels say."""

@@ -21,7 +21,7 @@ class Node:
     cgroup_driver: str = "cgroupfs"
     cgroup_root: str = ""
     per_pod_cgroups: bool = True
-    seccomp_default: bool = False
+    seccomp: security.SeccompProfiles = field(default_factory=security.SeccompProfiles)
 
 
 def sandbox(pod: pods.Object, attempt: int, node: Node) -> tuple[contract.SandboxConfig, list[str]]:
@@ -78,7 +78,7 @@ class Start:
 def container(pod: pods.Object, spec: pods.Object, start: Start, node: Node) -> contract.ContainerConfig:
     security.verify_non_root(pod, spec, start.image)
     command, args = environment.expand_command(spec, start.variables)
-    context = security.container_context(pod, spec, start.image, node.seccomp_default)
+    context = security.container_context(pod, spec, start.image, node.seccomp)
     if start.target and context.namespace_options.pid == "CONTAINER":
         context.namespace_options.pid, context.namespace_options.target_id = "TARGET", start.target
     return contract.ContainerConfig(

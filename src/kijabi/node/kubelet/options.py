@@ -63,6 +63,8 @@ class Options:
     detection_strategy: str = "Watch"
     max_parallel_image_pulls: int = 4
     cpu_cfs_quota: bool = True
+    container_log_max_size: str = "10Mi"
+    container_log_max_files: int = 5
     seccomp_default: bool = False
     cni_conf_dir: str = ""
     cni_bridge: str = "cni0"
@@ -99,6 +101,8 @@ _PLAIN: Final = {
     "seccompDefault": "seccomp_default",
     "containerRuntimeEndpoint": "container_runtime_endpoint",
     "podLogsDir": "pod_logs_dir",
+    "containerLogMaxSize": "container_log_max_size",
+    "containerLogMaxFiles": "container_log_max_files",
 }
 _DURATIONS: Final = {
     "fileCheckFrequency": "file_check_frequency",
@@ -108,8 +112,8 @@ _DURATIONS: Final = {
 _KIND: Final = ("kubelet.config.k8s.io/v1beta1", "KubeletConfiguration")
 
 
-def with_file(options: Options, given: frozenset[str] = frozenset()) -> Options:
-    """The options with those of their ``config`` file for every one that is not in ``given`` (names of fields)."""
+def with_file(options: Options) -> Options:
+    """The options with those of their ``config`` file for every one that is at its default: flags win."""
     if not options.config:
         return options
     try:
@@ -118,7 +122,12 @@ def with_file(options: Options, given: frozenset[str] = frozenset()) -> Options:
         raise Unusable(f"failed to load kubelet config file, path: {options.config}, error: {error}") from error
     if not isinstance(document, dict) or (document.get("apiVersion"), document.get("kind")) != _KIND:
         raise Unusable(f"failed to load kubelet config file, path: {options.config}, error: not a KubeletConfiguration")
-    changes = {name: value for name, value in from_configuration(document).items() if name not in given}
+    default = Options()
+    changes = {
+        name: value
+        for name, value in from_configuration(document).items()
+        if getattr(options, name) == getattr(default, name)
+    }
     return dataclasses.replace(options, **changes)
 
 

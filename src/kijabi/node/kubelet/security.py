@@ -5,6 +5,7 @@ Source: the documented "Configure a Security Context" and upstream's securitycon
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from kijabi.node.cri import contract
@@ -26,6 +27,14 @@ _MASKED: Final = [
 ]
 _READ_ONLY: Final = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 _SHARED: Final = ("seLinuxOptions", "runAsUser", "runAsGroup", "runAsNonRoot", "seccompProfile", "appArmorProfile")
+
+
+@dataclass(frozen=True, slots=True)
+class SeccompProfiles:
+    """Where a node's own profiles are, and whether a container without one gets the runtime's default."""
+
+    directory: str = "/var/lib/kubelet/seccomp"
+    runtime_default: bool = False
 
 
 def effective(pod: pods.Object, container: pods.Object) -> dict[str, Any]:
@@ -73,7 +82,7 @@ def namespaces(pod: pods.Object) -> contract.Namespaces:
 
 
 def container_context(
-    pod: pods.Object, container: pods.Object, image: contract.Image | None, seccomp_default: bool = False
+    pod: pods.Object, container: pods.Object, image: contract.Image | None, profiles: SeccompProfiles | None = None
 ) -> contract.ContainerSecurity:
     wanted = effective(pod, container)
     made = contract.ContainerSecurity(namespace_options=namespaces(pod))
@@ -95,7 +104,7 @@ def container_context(
     made.no_new_privs = wanted.get("allowPrivilegeEscalation") is False
     if wanted.get("procMount", "Default") != "Unmasked":
         made.masked_paths, made.readonly_paths = list(_MASKED), list(_READ_ONLY)
-    made.seccomp = seccomp(wanted, made.privileged, seccomp_default)
+    made.seccomp = seccomp(wanted, made.privileged, profiles or SeccompProfiles())
     made.apparmor, made.apparmor_profile = apparmor(pod, container, wanted)
     return made
 
@@ -128,17 +137,17 @@ def selinux(options: dict[str, str] | None) -> contract.SelinuxOptions | None:
     return contract.SelinuxOptions(**{key: options.get(key, "") for key in ("user", "role", "type", "level")})
 
 
-def seccomp(wanted: dict[str, Any], privileged: bool, default: bool) -> contract.SecurityProfile:
+def seccomp(wanted: dict[str, Any], privileged: bool, profiles: SeccompProfiles) -> contract.SecurityProfile:
     profile = wanted.get("seccompProfile")
     if privileged:
         return contract.SecurityProfile("Unconfined")
     if not profile:
-        return contract.SecurityProfile("RuntimeDefault" if default else "Unconfined")
+        return contract.SecurityProfile("RuntimeDefault" if profiles.runtime_default else "Unconfined")
     if profile["type"] == "Localhost":
         reference = profile.get("localhostProfile")
         if not reference:
             raise environment.ConfigError("localhostProfile must be set if seccompProfile type is Localhost.")
-        return contract.SecurityProfile("Localhost", f"/var/lib/kubelet/seccomp/{reference}")
+        return contract.SecurityProfile("Localhost", f"{profiles.directory}/{reference}")
     return contract.SecurityProfile(profile["type"])
 
 

@@ -95,7 +95,7 @@ async def run_sandbox(node: Node, pod: pods.Object, attempt: int) -> None:
     except environment.ConfigError as error:
         message = f'Failed to generate sandbox config for pod "{pods.describe(pod)}": {error}'
         raise Failure("CreatePodSandboxError", message) from error
-    for warning in warnings:
+    for warning in warnings if node.runtime.on_disk else ():
         missing = "MissingClusterDNS" if "ClusterDNS" in warning else "DNSConfigForming"
         node.record(pod, "", "Warning", missing, warning)
     if node.runtime.on_disk:
