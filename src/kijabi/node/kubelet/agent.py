@@ -211,7 +211,7 @@ class Kubelet:
             return
         uid = pods.uid(shown)
         if new is None:
-            self._removed(uid)
+            self._removed(uid, shown)
         elif uid not in self.workers:
             self._begin(new)
         elif old is None or _matters(old, new):
@@ -233,10 +233,10 @@ class Kubelet:
         self.workers[uid] = started
         self._nursery.start(started.run(), pods.describe(pod))
 
-    def _removed(self, uid: str) -> None:
+    def _removed(self, uid: str, last: pods.Object | None = None) -> None:
         found = self.workers.get(uid)
         if found is not None:
-            found.removed()
+            found.removed(last)
 
     def _ended(self, uid: str) -> None:
         self.workers.pop(uid, None)

@@ -110,9 +110,11 @@ class Worker:
                 self._interrupt()
         self.wake()
 
-    def removed(self) -> None:
-        """The pod is no longer in the API (or its file is gone)."""
+    def removed(self, last: pods.Object | None = None) -> None:
+        """The pod is no longer in the API (or its file is gone); ``last`` is how it was seen last."""
         self.gone = True
+        if last is not None:
+            self.update(last)
         self.stop()
         self.wake()
 

@@ -77,13 +77,14 @@ async def _serve(
     return web.Response(status=400, text="unable to upgrade: missing upgrade headers in request\n")
 
 
+def _spdy(protocol: str) -> list[tuple[str, str]]:
+    return [("Upgrade", _SPDY), ("X-Stream-Protocol-Version", protocol)]
+
+
 async def _pass_through(request: web.BaseRequest, url: str) -> web.StreamResponse:
-    # One header each: a client names the sub-protocols it speaks in several, and their order counts.
-    offered = ", ".join(request.headers.getall("X-Stream-Protocol-Version", []))
-    headers = {"Upgrade": _SPDY}
-    if offered:
-        headers["X-Stream-Protocol-Version"] = offered
-    inner = await upgrade.dial(url, headers)
+    # A field each, as the client sent them: not every server takes a list apart.
+    offered = request.headers.getall("X-Stream-Protocol-Version", [])
+    inner = await upgrade.dial(url, [("Upgrade", _SPDY), *(("X-Stream-Protocol-Version", name) for name in offered)])
     answer = {"Upgrade": inner.headers.get("upgrade", _SPDY)}
     chosen = inner.headers.get("x-stream-protocol-version")
     if chosen:
@@ -130,7 +131,7 @@ def _no_protocol() -> web.Response:
 
 async def _command_socket(request: web.BaseRequest, url: Url, wanted: Wanted) -> web.StreamResponse:
     # Asked for before the upgrade: what the runtime refuses is then an ordinary answer.
-    inner = await upgrade.dial(await url(), {"Upgrade": _SPDY, "X-Stream-Protocol-Version": "v4.channel.k8s.io"})
+    inner = await upgrade.dial(await url(), _spdy("v4.channel.k8s.io"))
     accepted = await _accept(request, remote.PROTOCOLS)
     if accepted is None:
         await inner.close()
@@ -231,7 +232,7 @@ class _Command:
 
 
 async def _port_socket(request: web.BaseRequest, url: Url, ports: list[int]) -> web.StreamResponse:
-    inner = await upgrade.dial(await url(), {"Upgrade": _SPDY, "X-Stream-Protocol-Version": "portforward.k8s.io"})
+    inner = await upgrade.dial(await url(), _spdy("portforward.k8s.io"))
     accepted = await _accept(request, remote.PORT_PROTOCOLS)
     if accepted is None:
         await inner.close()

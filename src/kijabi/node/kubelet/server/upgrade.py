@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -37,13 +37,13 @@ class Upgraded:
             await self.writer.wait_closed()
 
 
-async def dial(url: str, headers: Mapping[str, str], method: str = "POST") -> Upgraded:
+async def dial(url: str, headers: Sequence[tuple[str, str]], method: str = "POST") -> Upgraded:
     """Ask the server at ``url`` to change protocol. Raises ``Refused`` or ``OSError``."""
     parts = urlsplit(url)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80, limit=_HEAD)
     lines = [f"{method} {target} HTTP/1.1", f"Host: {parts.netloc}", "Connection: Upgrade", "Content-Length: 0"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines += [f"{name}: {value}" for name, value in headers]
     try:
         writer.write("\r\n".join([*lines, "", ""]).encode())
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
