@@ -251,13 +251,10 @@ TOLERANT = [{"operator": "Exists"}]
     ],
 )
 def test_admission(pod: dict[str, Any], others: list[dict[str, Any]], expected: str | None) -> None:
-    taken = [
-        {
-            "metadata": {"name": f"o{index}", "uid": f"o{index}"},
-            "spec": {"containers": [{"name": "c", "ports": [{"hostPort": 80}]}]},
-        }
-        for index, _ in enumerate(others)
-    ]
+    taken = admission.Taken()
+    for index, _ in enumerate(others):
+        container = {"name": "c", "ports": [{"hostPort": 80}]}
+        taken.add({"metadata": {"name": f"o{index}", "uid": f"o{index}"}, "spec": {"containers": [container]}})
     found = admission.admit(pod, NODE, taken)
     assert (found.reason if found else None) == expected
 
@@ -290,3 +287,15 @@ def test_configuration_file(tmp_path: Path) -> None:
 )
 def test_taint_flags(text: str, expected: tuple[dict[str, str], ...]) -> None:
     assert options.parse_taints(text) == expected
+
+
+def test_what_a_pod_held_is_free_again() -> None:
+    taken = admission.Taken()
+    first = make_pod(limits({"cpu": "800m"}), tolerations=TOLERANT)
+    second = {**first, "metadata": {"name": "second", "uid": "second"}}
+    taken.add(first)
+    refused = admission.admit(second, NODE, taken)
+    assert refused is not None
+    assert refused.message == "Node didn't have enough resource: cpu, requested: 800, used: 800, capacity: 1000"
+    taken.remove("a-b")
+    assert admission.admit(second, NODE, taken) is None

@@ -5,17 +5,52 @@ The scheduler has decided already; this catches what changed meanwhile, and pods
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
+from kijabi.api import quantity
 from kijabi.api.predicates import affinity, fit, ports, taints
 from kijabi.node.kubelet import pods, status
 
 _CRITICAL = 2_000_000_000
 
 
-def admit(pod: pods.Object, node: pods.Object, others: Iterable[pods.Object]) -> status.Reason | None:
-    """None if the pod may run; ``others`` are the pods that run here or will."""
-    listed = [other for other in others if not pods.is_terminal(other) and pods.uid(other) != pods.uid(pod)]
+class Taken:
+    """What the admitted pods of this node hold. Kept as sums: a node may have thousands of (simulated) pods."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, tuple[dict[str, int], list[ports.HostPort]]] = {}
+        self._sums: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def add(self, pod: pods.Object) -> None:
+        if pods.uid(pod) in self._held:
+            return
+        amounts = {name: _units(name, amount) for name, amount in fit.pod_requests(pod).items()}
+        self._held[pods.uid(pod)] = (amounts, ports.host_ports(pod))
+        for name, amount in amounts.items():
+            self._sums[name] = self._sums.get(name, 0) + amount
+
+    def remove(self, uid: str) -> None:
+        amounts, _ = self._held.pop(uid, ({}, []))
+        for name, amount in amounts.items():
+            self._sums[name] -= amount
+
+    def of(self, name: str) -> int:
+        """In millicores or units."""
+        return self._sums.get(name, 0)
+
+    def ports(self) -> Iterator[ports.HostPort]:
+        return (port for _, held in self._held.values() for port in held)
+
+
+def _units(name: str, amount: quantity.Quantity) -> int:
+    return amount.milli() if name == "cpu" else amount.value()
+
+
+def admit(pod: pods.Object, node: pods.Object, taken: Taken) -> status.Reason | None:
+    """None if the pod may run; ``taken`` is without it."""
     if not affinity.fits_node(pod, node):
         return _failed("NodeAffinity", "node(s) didn't match Pod's node affinity/selector")
     if not affinity.fits_name(pod, node):
@@ -23,10 +58,11 @@ def admit(pod: pods.Object, node: pods.Object, others: Iterable[pods.Object]) ->
     wrong_os = _wrong_os(pod, node)
     if wrong_os is not None:
         return wrong_os
-    shortage = _shortage(pod, node, listed)
+    shortage = _shortage(pod, node, taken)
     if shortage is not None:
         return shortage
-    if ports.conflicts(ports.host_ports(pod), [port for other in listed for port in ports.host_ports(other)]):
+    wanted = ports.host_ports(pod)
+    if wanted and ports.conflicts(wanted, taken.ports()):
         return _failed("NodePorts", "node(s) didn't have free ports for the requested pod ports")
     if not pods.is_static(pod):
         taint = taints.untolerated(taints.node_taints(node), pod["spec"].get("tolerations"), ("NoExecute",))
@@ -47,25 +83,22 @@ def _wrong_os(pod: pods.Object, node: pods.Object) -> status.Reason | None:
     return None
 
 
-def _shortage(pod: pods.Object, node: pods.Object, listed: list[pods.Object]) -> status.Reason | None:
+def _shortage(pod: pods.Object, node: pods.Object, taken: Taken) -> status.Reason | None:
     if (pod["spec"].get("priority") or 0) >= _CRITICAL and pods.is_static(pod):
         return None
     available = fit.allocatable(node)
     allowed = available.get("pods")
-    if allowed is not None and len(listed) + 1 > allowed.value():
-        return _lacking("pods", 1, len(listed), allowed.value())
+    if allowed is not None and len(taken) + 1 > allowed.value():
+        return _lacking("pods", 1, len(taken), allowed.value())
     wanted = fit.pod_requests(pod)
     for name, amount in wanted.items():
         capacity = available.get(name)
         if not amount or name == "pods" or (capacity is None and "/" not in name and not name.startswith("hugepages-")):
             continue
-        used = [fit.pod_requests(other).get(name) for other in listed]
-        unit = "milli" if name == "cpu" else "value"
-        taken = sum(getattr(each, unit)() for each in used if each is not None)
-        limit = getattr(capacity, unit)() if capacity is not None else 0
-        asked = getattr(amount, unit)()
-        if asked + taken > limit:
-            return _lacking(name, asked, taken, limit)
+        limit = _units(name, capacity) if capacity is not None else 0
+        asked = _units(name, amount)
+        if asked + taken.of(name) > limit:
+            return _lacking(name, asked, taken.of(name), limit)
     return None
 
 

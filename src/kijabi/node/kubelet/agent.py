@@ -81,6 +81,7 @@ class Kubelet:
         self.writer = status_writer.StatusWriter(client, self._nursery, self._status_target, timepiece)
         self.workers: dict[str, worker.Worker] = {}
         self.ready = asyncio.Event()
+        self._taken = admission.Taken()
         self._orphans: set[str] = set()
         self._mirrors = asyncio.Event()
         self._parts = self._build()
@@ -134,6 +135,7 @@ class Kubelet:
             cgroups=cgroups.Cgroups(chosen.cgroup_driver, chosen.cgroup_root, hierarchy) if own_cgroups else None,
             nursery=self._nursery,
             clock=self.clock,
+            on_stopped=self._taken.remove,
             on_end=self._ended,
         )
 
@@ -225,8 +227,9 @@ class Kubelet:
         # What has run before, here, was admitted then.
         if not self.pleg.get(uid).containers and not pods.is_terminal(pod) and not pods.is_deleted(pod):
             node = self.heartbeat.node
-            others = [each.pod for each in self.workers.values() if each.phase != worker.TERMINATED]
-            rejected = admission.admit(pod, node, others) if node is not None else None
+            rejected = admission.admit(pod, node, self._taken) if node is not None else None
+        if rejected is None and not pods.is_terminal(pod):
+            self._taken.add(pod)
         started = worker.Worker(self._parts, pod, rejected)
         if pods.is_deleted(pod):
             started.stop()
@@ -239,6 +242,7 @@ class Kubelet:
             found.removed(last)
 
     def _ended(self, uid: str) -> None:
+        self._taken.remove(uid)
         self.workers.pop(uid, None)
 
     def _wake(self, uid: str) -> None:

@@ -55,6 +55,7 @@ class Parts:
     nursery: tasks.Nursery
     clock: clock.Clock
     runtime_name: str = "containerd"
+    on_stopped: Callable[[str], None] = lambda uid: None
     on_end: Callable[[str], None] = lambda uid: None
 
 
@@ -386,6 +387,7 @@ class Worker:
         self._publish(over=True)
         await self._clean_up()
         self.phase = TERMINATED
+        parts.on_stopped(self.uid)
         if pods.is_deleted(self.pod) and not self.gone:
             await self._delete_from_api()
 
