@@ -66,13 +66,3 @@ def test_the_dns_service_stands_for_the_running_nodes_agents() -> None:
     assert service["spec"]["clusterIP"] == "10.96.0.10"
     assert [(one["nodeName"], one["addresses"]) for one in made["endpoints"]] == [("node-1", ["172.29.0.2"])]
     assert [port["name"] for port in made["ports"]] == [port["name"] for port in service["spec"]["ports"]]
-
-
-def test_the_controllers_may_do_what_each_of_them_may() -> None:
-    def role(name: str, *verbs: str) -> dict[str, object]:
-        return {"metadata": {"name": name}, "rules": [{"verbs": [verb]} for verb in verbs]}
-
-    made = addons.controller_role(
-        [role("system:controller:b", "get", "list"), role("system:controller:a", "get"), role("cluster-admin", "*")]
-    )
-    assert made["rules"] == [{"verbs": ["get"]}, {"verbs": ["list"]}]

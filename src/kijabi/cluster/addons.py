@@ -16,8 +16,6 @@ NAMESPACE = "kube-system"
 DNS_SERVICE = "kube-dns"
 DNS_SLICE = "kube-dns-nodes"
 _DNS_ROLE = "system:coredns"
-_CONTROLLERS = "kijabi:controllers"
-_CONTROLLER_ROLES = "system:controller:"
 _PORTS = (("dns", 53, "UDP"), ("dns-tcp", 53, "TCP"), ("metrics", 9153, "TCP"))
 
 
@@ -31,27 +29,6 @@ def node(cluster: state.Cluster, one: state.Node) -> Object:
         "metadata": {"name": one.name, "labels": labels},
         "spec": {"podCIDR": pods, "podCIDRs": [pods]},
     }
-
-
-def controller_role(roles: Iterable[Object]) -> Object:
-    """What every controller together may do: the rules of the ``system:controller:*`` among ``roles``.
-
-    Our controllers share one process and speak as its user, where upstream's each have an account of their own.
-    """
-    ours = [role for role in roles if role["metadata"]["name"].startswith(_CONTROLLER_ROLES)]
-    rules: list[Object] = []
-    for role in sorted(ours, key=lambda role: str(role["metadata"]["name"])):
-        rules += [rule for rule in role.get("rules") or () if rule not in rules]
-    return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": _CONTROLLERS},
-        "rules": rules,
-    }
-
-
-def controller_binding() -> Object:
-    return _binding(_CONTROLLERS, "system:kube-controller-manager")
 
 
 def dns_role() -> Object:

@@ -83,7 +83,6 @@ def _start(
     with futures.ThreadPoolExecutor(max_workers=8) as pool:
         made = [pool.submit(worker.make, cluster, node, supervisor) for node in running]
         api = waiting.wait_ready(cluster, supervisor)
-        _grant(api)
         supervisor.keep([components.controller_manager(cluster), components.scheduler(cluster)])
         _first_objects(cluster, api, running)
         report(f"{len(running)} node{'s' if len(running) != 1 else ''}")
@@ -137,12 +136,6 @@ def _record(wish: Wish) -> state.Cluster:
             allotment.add_node(cluster)
         state.save(cluster)
         return cluster
-
-
-def _grant(api: direct.Api) -> None:
-    """Before the controllers start: a refused one would back off."""
-    api.ensure(kinds.CLUSTER_ROLES, addons.controller_role(api.list(kinds.CLUSTER_ROLES)))
-    api.ensure(kinds.CLUSTER_ROLE_BINDINGS, addons.controller_binding())
 
 
 def _first_objects(cluster: state.Cluster, api: direct.Api, running: Iterable[state.Node]) -> None:
