@@ -1,25 +1,28 @@
 """Which media types go in and out.
 
-JSON and YAML are spoken, protobuf is only understood; ``as=Table`` and ``as=PartialObjectMetadata`` ask for another
-shape. A list of types is tried in the client's order of preference, and what is unknown is passed over.
-Source: the API concepts' "Alternate representations of resources".
+``as=Table`` and ``as=PartialObjectMetadata`` ask for another shape. A list of types is tried in the client's order of
+preference, and what is unknown is passed over. Protobuf, which only built-in kinds have, is read wherever it is sent
+but written only to clients that take nothing else: what is stored is JSON, and most clients that say protobuf first
+name JSON too. Source: the API concepts' "Alternate representations of resources".
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from kijabi.api import errors
+from kijabi.api.protobuf import codec, compiled
 from kijabi.kit import http, yamls
 
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
+# Of any kind, and of built-in kinds.
 SUPPORTED = (JSON, YAML)
-# Requests may also be protobuf; answers are not, and every client that sends it accepts JSON.
-READ = (JSON, YAML, PROTOBUF)
+BUILT_IN = (JSON, YAML, PROTOBUF)
 TABLE = "Table"
 PARTIAL, PARTIAL_LIST = "PartialObjectMetadata", "PartialObjectMetadataList"
 PATCH_TYPES = (
@@ -45,6 +48,11 @@ class Media:
     def content_type(self) -> str:
         return self.type
 
+    @property
+    def stream_type(self) -> str:
+        """The content type of a watch."""
+        return self.type if self.type == JSON else f"{self.type};stream=watch"
+
 
 DEFAULT = Media()
 
@@ -53,10 +61,19 @@ def not_acceptable(accepted: tuple[str, ...] = SUPPORTED) -> errors.NotAcceptabl
     return errors.NotAcceptable(f"only the following media types are accepted: {', '.join(accepted)}")
 
 
-def unsupported(accepted: tuple[str, ...] = READ) -> errors.UnsupportedMediaType:
+def unsupported(accepted: tuple[str, ...]) -> errors.UnsupportedMediaType:
     return errors.UnsupportedMediaType(
         f"the body of the request was in an unknown format - accepted media types include: {', '.join(accepted)}"
     )
+
+
+def spoken(request: http.Request) -> tuple[str, ...]:
+    """The media types of the kinds that a request's path is about."""
+    protobuf = compiled.load()
+    if protobuf is None:
+        return SUPPORTED
+    start, group, version, *_ = [*request.path.strip("/").split("/"), "", ""]
+    return BUILT_IN if start != "apis" or protobuf.has(group, version) else SUPPORTED
 
 
 @functools.lru_cache(maxsize=512)
@@ -94,6 +111,16 @@ def _accept(header: str) -> Media | None:
     return None
 
 
+@functools.lru_cache(maxsize=512)
+def _accept_protobuf(header: str) -> Media | None:
+    for type_, options in clauses(header):
+        media = _media(type_, options) if type_ == PROTOBUF else None
+        # Tables have no protobuf form.
+        if media is not None and media.kind != TABLE:
+            return media
+    return None
+
+
 def _media(type_: str, options: dict[str, str]) -> Media | None:
     kind, group, version = options.get("as", ""), options.get("g", ""), options.get("v", "")
     if kind or group or version:
@@ -111,27 +138,45 @@ def accept(request: http.Request) -> Media:
     if not header or header == JSON:
         return DEFAULT
     media = _accept(header)
-    if media is None:
-        raise not_acceptable()
+    if media is not None:
+        return media
+    types, media = spoken(request), _accept_protobuf(header)
+    if media is None or not (PROTOBUF in types or (media.kind and compiled.load())):
+        raise not_acceptable(types)
     return media
 
 
 def plain(request: http.Request) -> Media:
     """The media type of an answer that has no other shape (a Status, discovery); JSON where nothing fits."""
-    for type_, _ in clauses(request.headers.get("Accept", "")):
+    accepted = clauses(request.headers.get("Accept", ""))
+    for type_, _ in accepted:
         for candidate in _concrete(type_):
             return Media(candidate)
+    if compiled.load() is not None and any(type_ == PROTOBUF for type_, _ in accepted):
+        return Media(PROTOBUF)
     return DEFAULT
 
 
 def body_type(request: http.Request) -> str:
     """The media type of a request's body (JSON where it says nothing). Raises UnsupportedMediaType."""
+    return _body_type(request, spoken)
+
+
+def options_type(request: http.Request) -> str:
+    """The same for a body that is an object of ours on any path, such as DeleteOptions."""
+    return _body_type(request, lambda _: SUPPORTED if compiled.load() is None else BUILT_IN)
+
+
+def _body_type(request: http.Request, types_of: Callable[[http.Request], tuple[str, ...]]) -> str:
     header = request.headers.get("Content-Type")
     if not header:
         return JSON
     type_ = header.partition(";")[0].strip().lower()
-    if type_ not in READ:
-        raise unsupported()
+    if type_ in SUPPORTED:
+        return type_
+    accepted = types_of(request)
+    if type_ not in accepted:
+        raise unsupported(accepted)
     return type_
 
 
@@ -147,6 +192,8 @@ def is_pretty(request: http.Request, media: Media) -> bool:
 def encode(obj: Any, media: Media, pretty: bool = False) -> bytes:
     if media.type == YAML:
         return yamls.dumps(obj).encode()
+    if media.type == PROTOBUF:
+        return _protobuf(obj)
     option = orjson.OPT_NON_STR_KEYS | (orjson.OPT_INDENT_2 if pretty else 0)
     return orjson.dumps(obj, option=option)
 
@@ -156,3 +203,19 @@ def recode(body: bytes, media: Media, pretty: bool) -> bytes:
     if media.type == JSON and not pretty:
         return body
     return encode(orjson.loads(body), media, pretty)
+
+
+def frame(line: bytes, media: Media) -> bytes:
+    """An event of a watch, given as a line of JSON, as ``media`` asks."""
+    if media.type == JSON:
+        return line
+    event = orjson.loads(line)
+    return codec.watch_event(event["type"], _protobuf(event["object"]))
+
+
+def _protobuf(obj: Any) -> bytes:
+    protobuf = compiled.load()
+    body = protobuf.encode(obj) if protobuf is not None else None
+    if body is None:
+        raise not_acceptable()
+    return body

@@ -20,6 +20,14 @@ def of_bytes(body: bytes, status: int = 200) -> http.Response:
     return http.Response(status, body, _JSON_HEADERS)
 
 
+def of_json(request: http.Request, body: bytes, media: negotiation.Media, status: int = 200) -> http.Response:
+    """JSON as ``media`` asks."""
+    response = of_bytes(negotiation.recode(body, media, negotiation.is_pretty(request, media)), status)
+    if media.type != negotiation.JSON:
+        response.headers = {**response.headers, "Content-Type": media.content_type}
+    return response
+
+
 def of_object(
     request: http.Request, obj: Any, status: int = 200, media: negotiation.Media | None = None
 ) -> http.Response:

@@ -136,7 +136,7 @@ class RegistryAccess:
         context.dry_run = options.dry_run
         default = _expected(context)
         schemas = self._reg.parts.schemas
-        obj = decoding.parse(context.request.body, negotiation.body_type(context.request), default, schemas)
+        obj = decoding.parse(context.request.body, negotiation.body_type(context.request), default)
         return decoding.as_any_object(obj, default, schemas, options.field_validation, context.warnings)
 
     def respond(self, context: RequestContext, obj: Object, status: int = 200) -> http.Response:

@@ -9,25 +9,29 @@ from __future__ import annotations
 from typing import Any
 
 from kijabi.api import errors, resource, schema
+from kijabi.api.protobuf import compiled, wire
 from kijabi.apiserver import negotiation
-from kijabi.apiserver.protobuf import decode as protobuf
 from kijabi.kit import http, jsons, yamls
 
 Object = resource.Object
 
 
-def parse(body: bytes, media: str, gvk: tuple[str, str, str], schemas: schema.Schemas | None) -> Any:
+def parse(body: bytes, media: str, gvk: tuple[str, str, str]) -> Any:
     """The body as plain data. Raises BadRequest."""
     try:
-        if media == negotiation.JSON:
-            return jsons.loads(body)
-        if media == negotiation.PROTOBUF and schemas is not None:
-            return protobuf.loads(body, gvk, schemas)
-        return yamls.loads(body)
+        return _parse(body, media, gvk)
     except (jsons.Malformed, yamls.Malformed) as error:
         raise _unrecognized(gvk[2], f"couldn't get version/kind; json parse error: {error}", body) from error
-    except protobuf.Malformed as error:
+    except wire.Malformed as error:
         raise _unrecognized(gvk[2], str(error), body) from error
+
+
+def _parse(body: bytes, media: str, gvk: tuple[str, str, str]) -> Any:
+    """Raises what the form's own reader raises."""
+    if media == negotiation.JSON:
+        return jsons.loads(body)
+    protobuf = compiled.load() if media == negotiation.PROTOBUF else None
+    return protobuf.decode(body, gvk) if protobuf is not None else yamls.loads(body)
 
 
 def _unrecognized(kind: str, why: str, body: bytes) -> errors.BadRequest:
@@ -44,18 +48,13 @@ def _summary(body: bytes, longest: int = 30) -> str:
     return shown + " ..." if len(body) > longest else shown
 
 
-def delete_options(request: http.Request, schemas: schema.Schemas | None) -> Any:
+def delete_options(request: http.Request) -> Any:
     """The body of a deletion as plain data. Raises BadRequest or UnsupportedMediaType."""
-    media = negotiation.body_type(request)
     try:
-        if media == negotiation.JSON:
-            return jsons.loads(request.body)
-        if media == negotiation.PROTOBUF and schemas is not None:
-            return protobuf.loads(request.body, ("", "v1", "DeleteOptions"), schemas)
-        return yamls.loads(request.body)
+        return _parse(request.body, negotiation.options_type(request), ("", "v1", "DeleteOptions"))
     except (jsons.Malformed, yamls.Malformed) as error:
         raise errors.BadRequest(f"couldn't get version/kind; json parse error: {error}") from error
-    except protobuf.Malformed as error:
+    except wire.Malformed as error:
         raise errors.BadRequest(str(error)) from error
 
 
@@ -68,7 +67,7 @@ def body_object(
 ) -> Object:
     """The checked object in the body; its kind and apiVersion are filled in where it names none."""
     media = negotiation.body_type(request)
-    obj = parse(request.body, media, gvk, schemas)
+    obj = parse(request.body, media, gvk)
     if not isinstance(obj, dict):
         why = "couldn't get version/kind; json parse error: json: cannot unmarshal into Go value of type struct"
         raise _unrecognized(gvk[2], why, request.body)

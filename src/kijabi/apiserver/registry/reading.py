@@ -37,15 +37,11 @@ def present(
     status: int = 200,
 ) -> http.Response:
     """One object's JSON in the shape and type that the client accepts."""
-    pretty = negotiation.is_pretty(request, media)
     if media.kind:
         include = tables.include_object(request)
         shaped = tables.shape(endpoint.strategy, orjson.loads(body), media, include, reg.clock.time())
         return responses.of_object(request, shaped, status, media)
-    response = responses.of_bytes(negotiation.recode(body, media, pretty), status)
-    if media.type != negotiation.JSON:
-        response.headers = {**response.headers, "Content-Type": media.content_type}
-    return response
+    return responses.of_json(request, body, media, status)
 
 
 async def list_(reg: Registry, context: RequestContext, endpoint: Endpoint) -> http.Response:
@@ -55,11 +51,7 @@ async def list_(reg: Registry, context: RequestContext, endpoint: Endpoint) -> h
     listed = await page(reg, context, endpoint, options)
     if media.kind:
         return _shaped(reg, request, endpoint, listed, media)
-    body = encode(endpoint, listed)
-    response = responses.of_bytes(negotiation.recode(body, media, negotiation.is_pretty(request, media)))
-    if media.type != negotiation.JSON:
-        response.headers = {**response.headers, "Content-Type": media.content_type}
-    return response
+    return responses.of_json(request, encode(endpoint, listed), media)
 
 
 async def page(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
 
 import orjson
 
@@ -159,13 +158,10 @@ class Verbs:
         )
         return await update(self._reg, context, endpoint, wanted), media
 
-    def _delete_options(self, request: http.Request) -> Any:
-        return decoding.delete_options(request, self._reg.parts.schemas)
-
     async def _delete(self, context: RequestContext, endpoint: Endpoint) -> http.Response:
         request, info = context.request, context.info
         media = negotiation.accept(request)
-        options = params.deletion(request, self._delete_options)
+        options = params.deletion(request, decoding.delete_options)
         context.dry_run = bool(options.get("dryRun"))
         deleted = await deleting.delete(self._reg, context, endpoint, info.namespace, info.name, options)
         # Upstream answers 202 only where an old client asked for a cascade by orphanDependents=false.
@@ -180,13 +176,12 @@ class Verbs:
         request = context.request
         media = negotiation.accept(request)
         list_options = params.listing(request)
-        options = params.deletion(request, self._delete_options)
+        options = params.deletion(request, decoding.delete_options)
         context.dry_run = bool(options.get("dryRun"))
         listed = await reading.page(self._reg, context, endpoint, list_options)
         await deleting.delete_all(self._reg, context, endpoint, listed.entries, options)
         body = reading.encode(endpoint, listed)
-        pretty = negotiation.is_pretty(request, media)
-        return responses.warn(responses.of_bytes(negotiation.recode(body, media, pretty)), context.warnings)
+        return responses.warn(responses.of_json(request, body, media), context.warnings)
 
     # --- scale
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 import orjson
 
 from kijabi.api import errors
-from kijabi.apiserver import negotiation, params, responses, tables
+from kijabi.apiserver import negotiation, params, tables
 from kijabi.apiserver.contract import RequestContext
 from kijabi.apiserver.registry import selection
 from kijabi.apiserver.registry.registry import Endpoint, Object, Registry
@@ -123,8 +123,9 @@ async def watch(
     """``shortest``: seconds that a watch lasts at least when the client names no timeout."""
     request, info = context.request, context.info
     media = negotiation.accept(request)
-    if media.type != negotiation.JSON:
-        raise negotiation.not_acceptable((f"{negotiation.JSON};stream=watch",))
+    if media.type == negotiation.YAML:
+        streams = (type_ for type_ in negotiation.spoken(request) if type_ != negotiation.YAML)
+        raise negotiation.not_acceptable(tuple(f"{type_};stream=watch" for type_ in streams))
     options = params.listing(request)
     name = info.name if len(info.parts) > 1 else ""
     interest = selection.interest(endpoint, info.namespace, options.label_selector, options.field_selector, name)
@@ -145,14 +146,13 @@ async def watch(
                 bookmarks.send(watcher, {INITIAL_EVENTS_END: "true"})
         endpoint.cache.watch(watcher)
     except cache.TooOld as error:
-        return _expired(request, after, error.oldest)
+        return _expired(media, after, error.oldest)
     now = reg.clock.monotonic()
     lasts = options.timeout or shortest * (1 + random.random())
     watcher.ends_at = now + lasts
     watcher.bookmark_at = _next_bookmark(now, watcher.ends_at)
     deadlines.add(watcher, bookmarks)
-    headers = {"Cache-Control": "no-cache, private", "Content-Type": negotiation.JSON}
-    return http.Response(200, _lines(deadlines, endpoint, watcher), headers)
+    return http.Response(200, _lines(deadlines, endpoint, watcher, media), _headers(media))
 
 
 def _starts_with_state(options: params.ListOptions) -> bool:
@@ -161,15 +161,24 @@ def _starts_with_state(options: params.ListOptions) -> bool:
     return not options.resource_version
 
 
-def _expired(request: http.Request, after: int, oldest: int) -> http.Response:
+def _headers(media: negotiation.Media) -> dict[str, str]:
+    return {"Cache-Control": "no-cache, private", "Content-Type": media.stream_type}
+
+
+def _expired(media: negotiation.Media, after: int, oldest: int) -> http.Response:
     """A watch from too long ago is answered with one ERROR event, as upstream does."""
     error = errors.Expired(f"too old resource version: {after} ({oldest})")
-    return responses.of_bytes(event_line("ERROR", orjson.dumps(error.status)))
+    line = event_line("ERROR", orjson.dumps(error.status))
+    return http.Response(200, negotiation.frame(line, media), _headers(media))
 
 
-async def _lines(deadlines: Deadlines, endpoint: Endpoint, watcher: Watcher) -> AsyncIterator[bytes]:
+async def _lines(
+    deadlines: Deadlines, endpoint: Endpoint, watcher: Watcher, media: negotiation.Media
+) -> AsyncIterator[bytes]:
     try:
         while lines := await watcher.take():
+            if media.type != negotiation.JSON:
+                lines = [negotiation.frame(line, media) for line in lines]
             yield lines[0] if len(lines) == 1 else b"".join(lines)
     finally:
         deadlines.remove(watcher)
