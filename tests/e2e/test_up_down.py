@@ -2,11 +2,8 @@
 
 import json
 import os
-import re
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,27 +11,9 @@ import pytest
 
 from kijabi.cluster import packages, paths, state
 from kijabi.cluster.nodes import sweep
+from machine import kijabi, remains, traces
 
 pytestmark = pytest.mark.e2e
-
-
-def kijabi(*arguments: str) -> str:
-    result = subprocess.run([sys.executable, "-m", "kijabi", *arguments], capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
-def traces() -> dict[str, object]:
-    """Everything a cluster could leave in the machine outside of its own directories."""
-    cgroups = [str(path) for path in sweep.CGROUPS.rglob("kijabi*")] if sweep.CGROUPS.is_dir() else []
-    rules = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=False).stdout
-    return {
-        "links": sorted(name for name in os.listdir("/sys/class/net") if re.match(r"kj\d", name)),
-        "routes": subprocess.run(["ip", "route"], capture_output=True, text=True, check=False).stdout,
-        "tables": sorted(line for line in rules.splitlines() if "kijabi" in line),
-        "cgroups": cgroups,
-        "forwarding": [path.read_text() for path in sorted(Path("/proc/sys/net/ipv4/conf").glob("*/forwarding"))],
-    }
 
 
 @pytest.fixture
@@ -61,9 +40,7 @@ def test_down_leaves_nothing_behind(home: Path) -> None:
     place = paths.cluster("one")
     assert not place.state.exists()
     assert not place.run.exists()
-    mine = [process for process in sweep.list_processes() if any(str(home) in word for word in process.arguments)]
-    assert mine == []
-    assert str(home) not in Path("/proc/self/mountinfo").read_text()
+    assert remains(home) == []
 
 
 def test_two_clusters_live_side_by_side(home: Path) -> None:

@@ -28,8 +28,10 @@ class Documents(Protocol):
     def openapi_v3(self, group_version: str) -> bytes | None: ...
 
 
-# The only form that kubectl reads before 1.27; it is asked for by either name.
-_PROTOBUF = (protobuf.MEDIA_TYPE, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
+# The only form that kubectl reads before 1.27. It is asked for by either name, and answered by the second: the '@' of
+# the first is not allowed in a media type, and Go's parser refuses it.
+_ANSWERED = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+_PROTOBUF = (protobuf.MEDIA_TYPE, _ANSWERED)
 
 
 class OpenApi:
@@ -56,7 +58,7 @@ class OpenApi:
 
     async def _serve_v2(self, request: http.Request) -> http.Response:
         packed = any(type_ in _PROTOBUF for type_, _ in negotiation.clauses(request.headers.get("Accept", "")))
-        media = protobuf.MEDIA_TYPE if packed else negotiation.JSON
+        media = _ANSWERED if packed else negotiation.JSON
         make = self._documents.openapi_v2_protobuf if packed else self._documents.openapi_v2
         async with self._making:
             if media not in self._v2:
