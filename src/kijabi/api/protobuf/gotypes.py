@@ -2,8 +2,8 @@
 
 A Go program carries a description of every type it can reflect on, stripped or not: fields, their types and their
 tags. ``typelinks`` lists the pointer, slice and map types; everything else is reached from those. The layout is that
-of ``internal/abi`` (Type, StructType, Name, UncommonType) for 64-bit little-endian machines, the same since Go 1.18;
-maps changed in 1.24, but not the two words that are read here.
+of ``internal/abi`` (Type, StructType, Name, UncommonType) and of runtime's ``moduledata`` in Go 1.26, for 64-bit
+little-endian machines. A program of another release is refused, or read in vain, but only when the table is compiled.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _KIND_MASK = 31
 _HAS_UNCOMMON, _HAS_STAR = 1, 2
 # Where the part common to all types ends, and where that of structs, slices and maps does.
 _COMMON = 48
-_UNCOMMON_AT = {Kind.STRUCT: 80, Kind.SLICE: 56, Kind.POINTER: 56}
+_UNCOMMON_AT: dict[int, int] = {Kind.STRUCT: 80, Kind.SLICE: 56, Kind.POINTER: 56}
 _TAGGED, _EMBEDDED = 2, 8
 # moduledata: pcHeader, six slices, and then single words, of which ``types`` comes here.
 _TYPES_IN_MODULE = 296
@@ -99,7 +99,7 @@ class Program:
         flags = self._data[place + 20]
         text = self._name(self._types + offset)[0]
         text = text[1:] if flags & _HAS_STAR else text
-        after = _UNCOMMON_AT.get(Kind(self.kind(address)) if self.kind(address) in _UNCOMMON_AT else Kind.BOOL)
+        after = _UNCOMMON_AT.get(self.kind(address))
         if not flags & _HAS_UNCOMMON or after is None:
             return text
         (package,) = struct.unpack_from("<i", self._data, place + after)
