@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 import uvloop
 
-from kijabi.apiserver import contract, server
+from kijabi.apiserver import connection, contract, server
 from kijabi.kit import http, pki
 
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -122,7 +122,7 @@ async def test_big_lists_are_compressed_for_who_asks(files: Path, port: int, obj
 @pytest.mark.parametrize("chunked", [False, True], ids=["announced", "chunked"])
 async def test_more_than_3_mib_is_413(files: Path, port: int, chunked: bool) -> None:
     reader, writer = await raw(files, port)
-    size = server.BODY_LIMIT + 1
+    size = connection.BODY_LIMIT + 1
     head = f"POST {MAPS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     if chunked:
         writer.write(f"{head}Transfer-Encoding: chunked\r\n\r\n{size:x}\r\n".encode() + b" " * size + b"\r\n0\r\n\r\n")
@@ -148,7 +148,7 @@ async def test_what_is_not_http_is_400_and_hurts_nobody(files: Path, port: int) 
 async def test_a_client_that_never_finishes_its_request_is_cut_off(
     files: Path, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "STALL", 0.05)
+    monkeypatch.setattr(connection, "STALL", 0.05)
     reader, writer = await raw(files, port)
     writer.write(b"GET /api/v1/po")
     async with asyncio.timeout(5):
@@ -178,12 +178,12 @@ async def test_a_takeover_writes_by_itself(api: Any, files: Path, port: int) -> 
 
 
 def test_compressed_bytes_are_gzip() -> None:
-    assert gzip.decompress(server._gzip(b"x" * 1000)) == b"x" * 1000
+    assert gzip.decompress(connection.gzip(b"x" * 1000)) == b"x" * 1000
 
 
 def test_uvloops_transports_do_as_well(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They have the methods of asyncio's, but are not of its classes."""
-    monkeypatch.setattr(server, "STALL", 0.05)
+    monkeypatch.setattr(connection, "STALL", 0.05)
 
     async def answer(request: http.Request) -> http.Response:
         return http.Response(200, b"x" * 200_000, {"Content-Type": "text/plain"})
