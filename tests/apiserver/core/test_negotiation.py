@@ -38,9 +38,9 @@ def test_accept(header: str, expected: tuple[str, str, str]) -> None:
 
 @pytest.mark.parametrize("header", [PROTOBUF, "text/html", "application/json;as=Chart;v=v1;g=x"])
 def test_nothing_acceptable_is_406(header: str) -> None:
+    # Custom resources have no protobuf form.
+    path = "/apis/example.com/v1/things"
     with pytest.raises(errors.NotAcceptable) as caught:
-        # Custom resources have no protobuf form.
-        path = "/apis/example.com/v1/things"
         negotiation.accept(http.Request("GET", path, headers=CIMultiDict({"Accept": header})))
     assert caught.value.message == ("only the following media types are accepted: application/json, application/yaml")
 
