@@ -38,7 +38,13 @@ def shop(kubectl: Kubectl) -> Kubectl:
 
 
 READS = [
-    ("pods", "get pods", r"^NAME +READY +STATUS +RESTARTS +AGE\n", rf"^{WEB} +1/1 +Running +0 +\d+s$", "^done +0/1 +Error"),
+    (
+        "pods",
+        "get pods",
+        r"^NAME +READY +STATUS +RESTARTS +AGE\n",
+        rf"^{WEB} +1/1 +Running +0 +\d+s$",
+        "^done +0/1 +Error",
+    ),
     ("no headers", "get pods idle --no-headers", r"\Aidle +1/1 +Running +0 +\d+s\n\Z"),
     (
         "pods wide",
@@ -47,11 +53,22 @@ READS = [
         rf"^{WEB} .* 10\.\d+\.\d+\.\d+ +node-[12] +<none> +<none>$",
     ),
     ("short name and slash", "get po/idle", "^idle "),
-    ("several kinds", "get deploy,svc,cm", "^deployment.apps/web +2/2 +2 +2", "^service/web +NodePort", "^configmap/plain +1"),
+    (
+        "several kinds",
+        "get deploy,svc,cm",
+        "^deployment.apps/web +2/2 +2 +2",
+        "^service/web +NodePort",
+        "^configmap/plain +1",
+    ),
     ("all", "get all", "^pod/idle", "^service/web", "^deployment.apps/web", r"^replicaset.apps/web-\w+ +2 +2 +2"),
     ("deployments wide", "get deploy web -o wide", "CONTAINERS +IMAGES +SELECTOR", f"nginx +{NGINX} +app=web"),
     ("replica sets", "get rs", "DESIRED +CURRENT +READY +AGE", r"^web-\w+ +2 +2 +2"),
-    ("services", "get svc web", r"TYPE +CLUSTER-IP +EXTERNAL-IP +PORT\(S\)", r"^web +NodePort +10\.\d.* +<none> +80:3\d{4}/TCP"),
+    (
+        "services",
+        "get svc web",
+        r"TYPE +CLUSTER-IP +EXTERNAL-IP +PORT\(S\)",
+        r"^web +NodePort +10\.\d.* +<none> +80:3\d{4}/TCP",
+    ),
     ("endpoint slices", "get endpointslices", "ADDRESSTYPE +PORTS +ENDPOINTS", r"^web-\w+ +IPv4 +80 +10\.[\d.]+,10\."),
     ("config maps", "get cm plain", r"DATA +AGE\nplain +1 "),
     ("secrets", "get secret hidden", r"TYPE +DATA +AGE\nhidden +Opaque +1 "),
@@ -66,8 +83,16 @@ READS = [
     ("selector equality", "get pods -l tier=back,app!=web -o name", r"\Apod/idle\n\Z"),
     ("selector sets", "get pods -l 'app in (idle, done),tier' -o name", r"\Apod/idle\n\Z"),
     ("field selector", "get pods --field-selector=status.phase=Failed -o name", r"\Apod/done\n\Z"),
-    ("field selector not", "get pods --field-selector=metadata.name!=done,spec.nodeName!=x -l app=idle -o name", "pod/idle"),
-    ("custom columns", "get pods -l app=idle -o custom-columns=N:.metadata.name,P:.status.phase", r"\AN +P\nidle +Running\n"),
+    (
+        "field selector not",
+        "get pods --field-selector=metadata.name!=done,spec.nodeName!=x -l app=idle -o name",
+        "pod/idle",
+    ),
+    (
+        "custom columns",
+        "get pods -l app=idle -o custom-columns=N:.metadata.name,P:.status.phase",
+        r"\AN +P\nidle +Running\n",
+    ),
     ("jsonpath", "get pods -l app=web -o jsonpath='{.items[*].status.phase}'", r"\ARunning Running\Z"),
     ("go template", "get deploy web -o go-template='{{.status.readyReplicas}}'", r"\A2\Z"),
     ("sorted", "get pods --sort-by=.metadata.name -o name", r"\Apod/done\npod/idle\npod/web"),
@@ -75,8 +100,13 @@ READS = [
     ("chunks", "get pods --chunk-size=1 -o name", "pod/done", "pod/idle"),
     ("raw", "get --raw /healthz", r"\Aok\Z"),
     ("ignored absence", "get pod nobody --ignore-not-found", r"\A\Z"),
-    ("events", "get events --field-selector=involvedObject.name=idle", "LAST SEEN +TYPE +REASON +OBJECT +MESSAGE", "Started +pod/idle"),
-]  # fmt: skip
+    (
+        "events",
+        "get events --field-selector=involvedObject.name=idle",
+        "LAST SEEN +TYPE +REASON +OBJECT +MESSAGE",
+        "Started +pod/idle",
+    ),
+]
 
 DESCRIBED = [
     (
@@ -118,7 +148,13 @@ DESCRIBED = [
         r"NewReplicaSet: +web-\w+ \(2/2 replicas created\)",
         r"ScalingReplicaSet .* deployment-controller +Scaled up replica set web-\w+",
     ),
-    ("replica set", "describe rs", "^Controlled By: +Deployment/web", "Pods Status: +2 Running / 0 Waiting", "SuccessfulCreate"),
+    (
+        "replica set",
+        "describe rs",
+        "^Controlled By: +Deployment/web",
+        "Pods Status: +2 Running / 0 Waiting",
+        "SuccessfulCreate",
+    ),
     ("service", "describe svc web", "^Type: +NodePort", r"^Endpoints: +10\.[\d.]+:80,10\.", "^Session Affinity: +None"),
     ("config map", "describe cm plain", "^Name: +plain", "blue"),
     ("secret", "describe secret hidden", "^Type: +Opaque", "password: +7 bytes"),
@@ -126,8 +162,7 @@ DESCRIBED = [
     ("namespace", "describe ns default", "^Status: +Active", "No resource quota."),
     ("by selector", "describe pods -l app=idle", "^Name: +idle"),
     ("cluster role", "describe clusterrole view", r"pods/log +\[\] +\[\] +\[get list watch\]"),
-    ("endpoint slice", "describe endpointslice", "^AddressType: +IPv4", "Ready: +true", "NodeName: +node-"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("case", READS + DESCRIBED, ids=lambda case: case[0] if case[1].startswith("get") else case[1])
@@ -143,6 +178,16 @@ def test_yaml_and_json_say_the_same(shop: Kubectl) -> None:
     assert as_yaml["kind"] == as_json["kind"] == "Deployment"
     assert as_yaml["spec"] == as_json["spec"]
     assert as_json["spec"]["template"]["spec"]["containers"][0]["image"] == NGINX
+
+
+def test_describes_endpoint_slices(shop: Kubectl) -> None:
+    if shop.version < (1, 21):
+        # It knows v1beta1 alone, which 1.25 has removed.
+        assert "the server could not find the requested resource" in shop.fails("describe endpointslice")
+        return
+    shown = shop("describe endpointslice")
+    for pattern in ("^AddressType: +IPv4", "Ready: +true", "NodeName: +node-"):
+        assert re.search(pattern, shown, re.M), shown
 
 
 def test_a_watch_shows_what_happens(shop: Kubectl) -> None:
@@ -173,12 +218,12 @@ def test_watch_only_begins_with_the_next_change(shop: Kubectl) -> None:
         ("get pod nobody", 'Error from server (NotFound): pods "nobody" not found'),
         ("get wombats", 'error: the server doesn\'t have a resource type "wombats"'),
         ("get pods -l a=b=c", "Error from server (BadRequest): "),
-        ("get pods --field-selector=spec.colour=x", 'field label not supported: spec.colour'),
+        ("get pods --field-selector=spec.colour=x", "field label not supported: spec.colour"),
         ("describe pod nobody", 'Error from server (NotFound): pods "nobody" not found'),
         ("get --raw /nothing", "Error from server (NotFound): the server could not find the requested resource"),
     ],
     ids=lambda value: value if value.startswith(("get", "describe")) else "",
-)  # fmt: skip
+)
 def test_says_what_is_wrong(shop: Kubectl, command: str, message: str) -> None:
     assert message in shop.fails(command)
 

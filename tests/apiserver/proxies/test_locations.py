@@ -37,6 +37,7 @@ def pod(*containers, init=(), **more):
         (pod("a", "b"), "b", "b"),
         (pod("a", init=["i"]), "i", "i"),
         (pod("a", init=["i"]), "", "a"),
+        (pod("a", spec={"ephemeralContainers": [{"name": "e"}]}), "e", "e"),
     ],
 )
 def test_the_container_meant(one, asked, found):

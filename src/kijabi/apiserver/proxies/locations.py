@@ -40,7 +40,8 @@ def _is_port(text: str) -> bool:
 def container(pod: Object, asked: str) -> str:
     """The container meant: the one asked for, or the only one. Raises BadRequest."""
     name = pod["metadata"]["name"]
-    everyone = [one.get("name", "") for one in pods.containers(pod)]
+    ephemeral = pod["spec"].get("ephemeralContainers") or ()
+    everyone = [one.get("name", "") for one in (*pods.containers(pod), *ephemeral)]
     if asked:
         if asked not in everyone:
             raise errors.BadRequest(f"container {asked} is not valid for pod {name}")
