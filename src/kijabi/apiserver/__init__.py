@@ -6,5 +6,5 @@ metrics). ``watchcache`` is what reads and watches are served from. ``contract``
 ``program`` puts them together.
 
 Guarantees: behaviour, texts and status codes are upstream's; an answered write is durable and seen by the next read.
-Left out: server-side apply, custom resources, aggregation, admission webhooks, protobuf.
+Left out: server-side apply, custom resources, aggregation, admission webhooks, CBOR.
 """
