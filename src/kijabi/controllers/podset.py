@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from kijabi.api import errors, kinds, labels
+from kijabi.api import conditions, errors, kinds, labels, timestamps
+from kijabi.api.predicates import pods as pods_
 from kijabi.api.resource import Object, Resource
-from kijabi.client import events, informer, rest
-from kijabi.controllers import contract, freshness
+from kijabi.client import events, informer, rest, transport
+from kijabi.controllers import contract, digests, freshness
+from kijabi.kit import backoff, clock
 
 # The most pods made or deleted for one object in one go.
 BURST = 500
 
 NAMESPACE_TERMINATING = "NamespaceTerminating"
-
+# While the server does not answer, nothing else can be done for an owner either.
+_ASK_AGAIN = backoff.Policy(base=0.01, ceiling=10.0)
 
 CONTROLLER = "controller"
 
@@ -83,6 +86,24 @@ def from_template(template: Object, owner: Object, namespace: str) -> Object:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": pod_meta, "spec": copy.deepcopy(template["spec"])}
 
 
+def ready_since(pod: Object) -> str | None:
+    """When the Ready condition last changed."""
+    found = conditions.get(pod, "Ready")
+    return found.get("lastTransitionTime") if found else None
+
+
+def until_available(pods: Iterable[Object], minimum: float, now: float) -> float | None:
+    """Seconds until the next pod that is ready has been so for ``minimum`` seconds; None when there is none."""
+    waits = [
+        minimum - (now - timestamps.parse(since))
+        for pod in pods
+        if minimum and pods_.is_ready(pod) and not pods_.is_available(pod, minimum, now)
+        for since in [ready_since(pod)]
+        if since
+    ]
+    return max(min(waits), 0.01) if waits else None
+
+
 class Ownership:
     """Adopts and releases objects of one resource for owners of another."""
 
@@ -134,15 +155,22 @@ class Ownership:
 class PodControl:
     """Makes and deletes pods for owners, telling of it in events and remembering it for ``Freshness``."""
 
-    def __init__(self, client: rest.Client, recorder: events.Recorder, seen: freshness.Freshness) -> None:
+    def __init__(
+        self,
+        client: rest.Client,
+        recorder: events.Recorder,
+        seen: freshness.Freshness,
+        timepiece: clock.Clock = clock.SYSTEM,
+    ) -> None:
         self._client = client
         self._recorder = recorder
         self._seen = seen
+        self._clock = timepiece
 
     async def create(self, owner: Object, pod: Object) -> Object | None:
         """None when the namespace is going away and nothing can be made in it any more."""
         try:
-            made = await self._client.create(kinds.PODS, pod)
+            made = await self._create(owner, pod)
         except errors.ApiError as error:
             if namespace_terminating(error):
                 return None
@@ -151,6 +179,39 @@ class PodControl:
         self._seen.wrote(informer.key_of(owner), made)
         self._recorder.record(owner, events.NORMAL, "SuccessfulCreate", f"Created pod: {made['metadata']['name']}")
         return made
+
+    async def _create(self, owner: Object, pod: Object) -> Object:
+        """The name is chosen here and not by the server: when no answer comes, the same pod can be asked for again.
+
+        Had the server chosen it, nobody would know whether a request without an answer made a pod, and trying again
+        could make a second one.
+        """
+        prefix, failures, unsure = pod["metadata"]["generateName"], 0, False
+        named = {**pod, "metadata": {**pod["metadata"], "name": digests.generated(prefix)}}
+        while True:
+            try:
+                return await self._client.create(kinds.PODS, named)
+            except errors.AlreadyExists:
+                there = await self._find(named) if unsure else None
+                if there is not None and contract.owned_by(there, owner):
+                    return there
+                named["metadata"]["name"] = digests.generated(prefix)
+                unsure = False
+            except transport.Unreachable:
+                unsure = True
+                failures += 1
+                await self._clock.sleep(_ASK_AGAIN.delay(failures))
+
+    async def _find(self, pod: Object) -> Object | None:
+        failures = 0
+        while True:
+            try:
+                return await self._client.get(kinds.PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
+            except errors.NotFound:
+                return None
+            except transport.Unreachable:
+                failures += 1
+                await self._clock.sleep(_ASK_AGAIN.delay(failures))
 
     async def delete(self, owner: Object, pod: Object) -> None:
         meta = pod["metadata"]

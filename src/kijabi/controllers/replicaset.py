@@ -63,19 +63,13 @@ def rank(active: Sequence[Object], related: Sequence[Object], now: float) -> lis
             ready,
             deletion_cost(pod),
             -crowd.get(node, 0),
-            _age_class(ready_since(pod), now) if ready else 0,
+            _age_class(podset.ready_since(pod), now) if ready else 0,
             *(-count for count in _restarts(pod)),
             _age_class(pod["metadata"].get("creationTimestamp"), now),
             pod["metadata"].get("uid", ""),
         )
 
     return sorted(active, key=key)
-
-
-def ready_since(pod: Object) -> str | None:
-    """When the Ready condition last changed."""
-    found = conditions.get(pod, "Ready")
-    return found.get("lastTransitionTime") if found else None
 
 
 def deletion_cost(pod: Object) -> int:
@@ -146,19 +140,6 @@ def _replicas(owner: Object) -> int:
     return 1 if replicas is None else int(replicas)
 
 
-def next_look(owner: Object, owned: Sequence[Object], now: float) -> float | None:
-    """Seconds until the next pod that is ready becomes available by its age; None when there is none."""
-    minimum = int(owner["spec"].get("minReadySeconds") or 0)
-    waits = [
-        minimum - (now - timestamps.parse(since))
-        for pod in owned
-        if minimum and pods_.is_ready(pod) and not pods_.is_available(pod, minimum, now)
-        for since in [ready_since(pod)]
-        if since
-    ]
-    return max(min(waits), 0.01) if waits else None
-
-
 class Replication(contract.KeyedController):
     """The controller of one of the two kinds."""
 
@@ -171,7 +152,7 @@ class Replication(contract.KeyedController):
         self._owners.add_index(podset.CONTROLLER, podset.by_controller)
         self._seen = freshness.Freshness(self._pods)
         self._ownership = podset.Ownership(self.client, kinds.PODS, self.resource)
-        self._control = podset.PodControl(self.client, self.recorder, self._seen)
+        self._control = podset.PodControl(self.client, self.recorder, self._seen, self.clock)
 
     def selector(self, owner: Object) -> labels.Selector:
         return labels.from_label_selector(owner["spec"].get("selector"))
@@ -199,7 +180,7 @@ class Replication(contract.KeyedController):
         await self._write_status(owner, status(owner, owned, failure, self.clock.time()))
         if failure is not None:
             raise failure
-        return next_look(owner, owned, self.clock.time())
+        return podset.until_available(owned, int(owner["spec"].get("minReadySeconds") or 0), self.clock.time())
 
     def _related(self, owner: Object) -> list[Object]:
         """Pods of every owner under the same controller, this one's included."""

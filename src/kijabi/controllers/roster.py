@@ -17,9 +17,12 @@ from kijabi.controllers import (
     serviceaccount,
     tainteviction,
 )
+from kijabi.controllers.daemonset import controller as daemonset
 from kijabi.controllers.deployment import controller as deployment
 from kijabi.controllers.endpointslice import controller as endpointslice
 from kijabi.controllers.garbage import controller as garbage
+from kijabi.controllers.job import controller as job
+from kijabi.controllers.statefulset import controller as statefulset
 
 
 class Make(Protocol):
@@ -44,6 +47,9 @@ ALL: dict[str, Make] = {
     "replicationcontroller-controller": replicaset.ReplicationControllers,
     "replicaset-controller": replicaset.ReplicaSets,
     "deployment-controller": deployment.Deployments,
+    "daemonset-controller": daemonset.DaemonSets,
+    "statefulset-controller": statefulset.StatefulSets,
+    "job-controller": job.Jobs,
 }
 
 

@@ -9,18 +9,13 @@ availability.
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from kijabi.api.resource import Object
-from kijabi.controllers import contract
+from kijabi.controllers import contract, digests
 from kijabi.controllers.deployment import view as views
 from kijabi.controllers.deployment.view import View
-from kijabi.kit import jsons
-
-# Upstream's alphabet for names: no vowels (no words by accident), no digits that look like letters.
-_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +250,7 @@ def new_replica_set(view: View, size: int) -> Object:
     """The ReplicaSet for the current template. Its name follows from the template, so making it twice does no harm."""
     deployment = view.deployment
     meta, spec = deployment["metadata"], deployment["spec"]
-    digest = template_hash(spec["template"], views.count(deployment, "collisionCount"))
+    digest = digests.of(spec["template"], views.count(deployment, "collisionCount"))
     template = copy.deepcopy(spec["template"])
     template.setdefault("metadata", {}).setdefault("labels", {})[views.HASH_LABEL] = digest
     selector = copy.deepcopy(spec["selector"])
@@ -281,20 +276,6 @@ def new_replica_set(view: View, size: int) -> Object:
         **views.size_annotations(view),
     }
     return made
-
-
-def template_hash(template: Object, collisions: int) -> str:
-    """Ten letters that follow from the template; ``collisions`` gives another ten when the first were taken."""
-    digest = hashlib.sha256(jsons.dumps([_sorted(template), collisions])).digest()
-    return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:10])
-
-
-def _sorted(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    if isinstance(value, list):
-        return [_sorted(item) for item in value]
-    return value
 
 
 def applied(view: View, steps: Iterable[Step]) -> View:

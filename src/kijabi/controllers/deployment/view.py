@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from kijabi.api.resource import Object
+from kijabi.controllers import amounts
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
@@ -53,8 +52,8 @@ class View:
 
     def _fences(self) -> tuple[int, int]:
         rolling = (self.deployment["spec"].get("strategy") or {}).get("rollingUpdate") or {}
-        surge = scaled(rolling.get("maxSurge", "25%"), self.replicas, up=True)
-        unavailable = scaled(rolling.get("maxUnavailable", "25%"), self.replicas, up=False)
+        surge = amounts.scaled(rolling.get("maxSurge", "25%"), self.replicas, up=True)
+        unavailable = amounts.scaled(rolling.get("maxUnavailable", "25%"), self.replicas, up=False)
         # Both may round to zero, and then nothing could ever move.
         return (surge, 1) if surge == 0 and unavailable == 0 else (surge, unavailable)
 
@@ -112,14 +111,6 @@ def notes(obj: Object) -> dict[str, str]:
 
 def active(replica_sets: Iterable[Object]) -> list[Object]:
     return [replica_set for replica_set in replica_sets if replicas(replica_set) > 0]
-
-
-def scaled(value: Any, whole: int, *, up: bool) -> int:
-    """An int-or-percent of ``whole``; percents are rounded up or down."""
-    if isinstance(value, str) and value.endswith("%"):
-        exact = int(value[:-1]) * whole / 100
-        return math.ceil(exact) if up else math.floor(exact)
-    return int(value)
 
 
 def annotated(deployment: Object, replica_set: Object, next_revision: int) -> Object:
