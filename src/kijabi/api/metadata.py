@@ -31,8 +31,8 @@ def generate_name(base: str, source: random.Random | None = None) -> str:
 
 def random_text(length: int, source: random.Random | None = None) -> str:
     """Random text of upstream's alphabet, as in the names of pods."""
-    pick = (source or random).choices
-    return "".join(pick(_ALPHABET, k=length))
+    pick, size = (source or random).random, len(_ALPHABET)
+    return "".join([_ALPHABET[int(pick() * size)] for _ in range(length)])
 
 
 def _unprefixed(name: str, prefix: bool) -> str:

@@ -74,6 +74,9 @@ class ApiServer:
         self._specials = {
             (key.group, key.resource, key.subresource, key.method): special for key, special in steps.specials.items()
         }
+        # The writes under way, with when they began.
+        self._began: dict[asyncio.Task[object], float] = {}
+        self._timer: asyncio.TimerHandle | None = None
         verbs.authorize_create = self._authorize
 
     async def handle(self, request: http.Request) -> http.Response:
@@ -92,9 +95,13 @@ class ApiServer:
             response = responses.of_error(
                 request, errors.InternalError("Internal error occurred: see the server's log")
             )
-        headers = CIMultiDict(response.headers)
-        headers["Audit-Id"] = _audit_id(request)
-        response.headers = headers
+        identity = _audit_id(request)
+        if type(response.headers) is dict:
+            response.headers = {**response.headers, "Audit-Id": identity}
+        else:
+            # Warnings, of which there may be several.
+            response.headers = CIMultiDict(response.headers)
+            response.headers["Audit-Id"] = identity
         return self._measured(info, response, began)
 
     def _measured(self, info: RequestInfo, response: http.Response, began: float) -> http.Response:
@@ -117,12 +124,39 @@ class ApiServer:
         if entered is None:
             return flow.too_many()
         try:
-            if not entered:
-                return await self._answer(context)
-            async with asyncio.timeout(self._steps.timeout):
-                return await self._answer(context)
+            # A read never waits long: what it asks for is in memory.
+            return await (self._in_time(context) if entered else self._answer(context))
         finally:
             self._steps.limits.leave(entered)
+
+    async def _in_time(self, context: RequestContext) -> http.Response:
+        """Raises TimeoutError. A timer each would cost a write more than finding its user: one is for all."""
+        task = asyncio.current_task()
+        assert task is not None
+        began = self._began
+        began[task] = loop_time = asyncio.get_running_loop().time()
+        if self._timer is None:
+            self._look(loop_time)
+        try:
+            return await self._answer(context)
+        except asyncio.CancelledError as error:
+            if task in began or task.uncancel() > 0:
+                raise
+            raise TimeoutError from error
+        finally:
+            began.pop(task, None)
+
+    def _look(self, now: float) -> None:
+        """Cancel the requests whose time is over, which are taken out of ``_began`` to tell them from others."""
+        loop = asyncio.get_running_loop()
+        for task, began in list(self._began.items()):
+            if now - began >= self._steps.timeout:
+                del self._began[task]
+                task.cancel()
+        self._timer = None
+        if self._began:
+            every = min(1.0, self._steps.timeout)
+            self._timer = loop.call_later(every, lambda: self._look(loop.time()))
 
     async def _answer(self, context: RequestContext) -> http.Response:
         await self._authorize(context)

@@ -116,3 +116,17 @@ async def test_a_request_id_of_the_client_is_kept(api: Any) -> None:
 
 async def test_people_get_indented_json(api: Any) -> None:
     assert (await api.get(f"{MAPS}?pretty=true")).body.startswith(b'{\n  "kind"')
+
+
+async def test_a_write_that_takes_too_long_is_504_and_the_next_is_not(api: Any, objects: Any) -> None:
+    api.server._steps.timeout = 0.01
+    never = asyncio.Event()
+
+    async def slow(context: contract.RequestContext) -> http.Response:
+        await never.wait()
+        raise AssertionError("unreachable: it is cancelled")
+
+    api.server._specials["authentication.k8s.io", "tokenreviews", "", "POST"] = slow
+    answer = await api.post("/apis/authentication.k8s.io/v1/tokenreviews", {})
+    assert (answer.status, answer.json["reason"]) == (504, "Timeout")
+    assert (await api.post("/api/v1/namespaces/default/configmaps", objects.config_map("a"))).status == 201

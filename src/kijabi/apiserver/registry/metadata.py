@@ -5,6 +5,7 @@ Source: k8s.io/apiserver registry/rest, meta.go and create.go.
 
 from __future__ import annotations
 
+import random
 import uuid
 from typing import Any
 
@@ -34,7 +35,9 @@ def wipe(meta: Object) -> None:
 
 
 def fill(meta: Object, now: float) -> None:
-    meta["uid"] = str(uuid.uuid4())
+    # Not uuid4: a UID must be unique, not secret, and asking the kernel for every one costs more than storing it. The
+    # generator is seeded by the kernel, in forked processes anew.
+    meta["uid"] = str(uuid.UUID(int=random.getrandbits(128), version=4))
     meta["creationTimestamp"] = timestamps.format_time(now)
 
 

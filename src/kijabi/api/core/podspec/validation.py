@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from kijabi.api import checks, field, metadata, names
 from kijabi.api.checks import Errors
-from kijabi.api.core.podspec import containers, placement, volumes
+from kijabi.api.core.podspec import containers, placement, sound, volumes
 from kijabi.api.resource import Object
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
@@ -60,6 +60,17 @@ def validate_template(template: Object, path: str) -> Errors:
 
 
 def validate(spec: Object, path: str) -> Errors:
+    """What is wrong with a spec. One that was without fault before is not looked through again (``sound``)."""
+    mark = sound.digest(spec)
+    if sound.is_known(mark):
+        return []
+    found = _validate(spec, path)
+    if not found:
+        sound.remember(mark)
+    return found
+
+
+def _validate(spec: Object, path: str) -> Errors:
     grace = spec.get("terminationGracePeriodSeconds")
     mountable, found = volumes.validate(spec.get("volumes") or [], field.child(path, "volumes"))
     main, init = spec.get("containers") or [], spec.get("initContainers") or []
