@@ -5,5 +5,8 @@ kept up to date by each placement (``tallies``), never recomputed. ``plugins`` h
 over all rows at once; ``cycle`` runs them for one pod; ``queue`` decides which pod is next; ``scheduler`` is the actor
 that follows the API and writes bindings. Every decision leaves an explanation (``explain``).
 
-All feasible nodes are scored: there is no sampling. Left out so far: preemption, volumes, dynamic resources, extenders.
+``profiles`` and ``configuration`` say by which rules; ``preemption`` makes room for pods of higher priority;
+``cluster`` holds what is counted where, ``deeds`` writes to the API.
+
+All feasible nodes are scored: there is no sampling. Left out so far: volumes, dynamic resources, pod groups, extenders.
 """

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 @dataclass(slots=True)
 class Options:
     kubeconfig: str = field(default="", metadata={"help": "Path to the kubeconfig file with the API server's address."})
+    config: str = field(
+        default="", metadata={"help": "Path to a KubeSchedulerConfiguration; profiles and back-off are then its own."}
+    )
     bind_address: str = field(default="0.0.0.0", metadata={"help": "Address to serve health and metrics on."})
     secure_port: int = field(default=10259, metadata={"help": "Port for health and metrics over HTTPS; 0 for none."})
     tls_cert_file: str = field(default="", metadata={"help": "Serving certificate."})

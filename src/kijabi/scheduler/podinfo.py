@@ -1,16 +1,29 @@
-"""A pod, parsed once into what the rules ask of it."""
+"""A pod, parsed once into what the rules ask of it.
+
+Pods made from one template share a ``Shape``; only what differs between them is kept per pod. Rules look at shapes
+alone, so whatever they find out about one pod holds for all pods of its shape.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kijabi.api import labels as labels_
 from kijabi.api.predicates import fit, ports
 from kijabi.api.resource import Object
+from kijabi.kit import jsons
 
 # What LeastAllocated reckons for a container that asks for nothing.
 DEFAULT_MILLI_CPU, DEFAULT_MEMORY = 100, 200 * 1024 * 1024
+
+SHAPES = 8192
+# What of a spec and of a container goes into a shape.
+_SHAPING = (
+    "nodeSelector", "affinity", "tolerations", "topologySpreadConstraints", "priority", "overhead", "resources",
+)  # fmt: skip
+_CONTAINER = ("resources", "ports", "image", "restartPolicy")
 
 NamespaceLabels = Callable[[str], Mapping[str, str]]
 
@@ -24,7 +37,7 @@ class Term:
     namespaces: frozenset[str]
     namespace_selector: labels_.Selector | None
 
-    def matches(self, pod: PodInfo, namespace_labels: NamespaceLabels) -> bool:
+    def matches(self, pod: Shape, namespace_labels: NamespaceLabels) -> bool:
         if not self.selector.matches(pod.labels):
             return False
         if pod.namespace in self.namespaces:
@@ -52,28 +65,57 @@ class Spread:
     honor_taints: bool
 
 
-@dataclass(slots=True)
-class PodInfo:
-    """``requests`` are integers: milli for cpu, bytes or counts for the rest. ``reckoned`` are (milli cpu, bytes) with
-    the defaults for containers that ask for nothing. ``place`` identifies where the pod may go, apart from what it asks
-    for: pods with equal places share masks."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """What the pods of one template have in common: all that rules may look at. Compared by identity.
 
-    object: Object
-    key: str
-    uid: str
+    ``requests`` are (resource, amount) as integers: milli for cpu, bytes or counts for the rest. ``reckoned`` are
+    (milli cpu, bytes) with the defaults for containers that ask for nothing. ``place_key`` stands for the node
+    selector, node affinity and tolerations: shapes with equal keys share masks. ``example`` is the first pod seen.
+    """
+
     namespace: str
     labels: Mapping[str, str]
     priority: int
-    node_name: str
-    terminating: bool
-    requests: dict[str, int]
+    place_key: bytes
+    requests: tuple[tuple[str, int], ...]
     reckoned: tuple[int, int]
-    host_ports: list[ports.HostPort]
+    host_ports: tuple[ports.HostPort, ...]
     affinity: tuple[Term, ...]
     anti_affinity: tuple[Term, ...]
     preferred: tuple[Weighted, ...]
     spreads: tuple[Spread, ...]
     images: tuple[str, ...]
+    containers: int
+    example: Object
+
+    @property
+    def tolerations(self) -> Sequence[Object]:
+        return self.example["spec"].get("tolerations") or ()
+
+    def asks(self, resource: str) -> int:
+        return dict(self.requests).get(resource, 0)
+
+
+@dataclass(slots=True)
+class PodInfo:
+    """A pod and its shape. ``node_name`` is where it is bound, ``nominated`` where room is being made for it."""
+
+    object: Object
+    key: str
+    uid: str
+    node_name: str
+    nominated: str
+    terminating: bool
+    shape: Shape
+
+    @property
+    def namespace(self) -> str:
+        return self.shape.namespace
+
+    @property
+    def priority(self) -> int:
+        return self.shape.priority
 
     @property
     def spec(self) -> Object:
@@ -82,30 +124,64 @@ class PodInfo:
 
 def of(pod: Object) -> PodInfo:
     meta, spec = pod["metadata"], pod["spec"]
-    own_labels = meta.get("labels") or {}
-    affinity = (spec.get("affinity") or {}).get("podAffinity") or {}
-    anti = (spec.get("affinity") or {}).get("podAntiAffinity") or {}
     return PodInfo(
-        object=pod,
-        key=f"{meta['namespace']}/{meta['name']}",
-        uid=meta["uid"],
+        pod,
+        f"{meta['namespace']}/{meta['name']}",
+        meta["uid"],
+        spec.get("nodeName") or "",
+        (pod.get("status") or {}).get("nominatedNodeName") or "",
+        bool(meta.get("deletionTimestamp")),
+        _shape_of(pod),
+    )
+
+
+# Shapes by all that goes into them. Parsing takes ten times as long as finding a shape that is known.
+_shapes: OrderedDict[bytes, Shape] = OrderedDict()
+
+
+def _shape_of(pod: Object) -> Shape:
+    meta, spec = pod["metadata"], pod["spec"]
+    # Not the whole spec: names of token volumes, host names and bound nodes differ between pods of one template.
+    parts = [
+        meta["namespace"],
+        meta.get("labels"),
+        [spec.get(name) for name in _SHAPING],
+        [[container.get(name) for name in _CONTAINER] for container in spec.get("containers") or ()],
+        [[container.get(name) for name in _CONTAINER] for container in spec.get("initContainers") or ()],
+        [volume["image"] for volume in spec.get("volumes") or () if "image" in volume],
+    ]
+    key = jsons.dumps(parts)
+    known = _shapes.get(key)
+    if known is None:
+        known = _shapes[key] = _parsed(pod)
+        if len(_shapes) > SHAPES:
+            _shapes.popitem(last=False)
+    return known
+
+
+def _parsed(pod: Object) -> Shape:
+    meta, spec = pod["metadata"], pod["spec"]
+    own_labels = meta.get("labels") or {}
+    every = spec.get("affinity") or {}
+    affinity, anti = every.get("podAffinity") or {}, every.get("podAntiAffinity") or {}
+    containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    images = [container.get("image") for container in containers]
+    images += [volume["image"].get("reference") for volume in spec.get("volumes") or () if volume.get("image")]
+    return Shape(
         namespace=meta["namespace"],
         labels=own_labels,
         priority=int(spec.get("priority") or 0),
-        node_name=spec.get("nodeName") or "",
-        terminating=bool(meta.get("deletionTimestamp")),
-        requests=_requests(pod),
+        place_key=jsons.dumps([spec.get("nodeSelector"), every.get("nodeAffinity"), spec.get("tolerations")]),
+        requests=tuple(sorted(_requests(pod).items())),
         reckoned=_reckoned(pod),
-        host_ports=ports.host_ports(pod),
+        host_ports=tuple(ports.host_ports(pod)),
         affinity=_required(affinity, pod),
         anti_affinity=_required(anti, pod),
         preferred=(*_preferred(affinity, pod, 1), *_preferred(anti, pod, -1)),
         spreads=tuple(spread(constraint, own_labels) for constraint in spec.get("topologySpreadConstraints") or ()),
-        images=tuple(
-            _tagged(container["image"])
-            for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
-            if container.get("image")
-        ),
+        images=tuple(_tagged(image) for image in images if image),
+        containers=len(containers),
+        example=pod,
     )
 
 
@@ -117,21 +193,8 @@ def _requests(pod: Object) -> dict[str, int]:
 def _reckoned(pod: Object) -> tuple[int, int]:
     # The defaults are per container, so they are filled in before the containers are added up.
     spec = pod["spec"]
-    if (spec.get("resources") or {}).get("requests"):
-        filled = pod
-    else:
-        filled = {
-            **pod,
-            "spec": {
-                **spec,
-                **{
-                    name: [_filled(container) for container in spec[name]]
-                    for name in ("containers", "initContainers")
-                    if spec.get(name)
-                },
-            },
-        }
-    asked = fit.pod_requests(filled)
+    lists = {name: [_filled(c) for c in spec[name]] for name in ("containers", "initContainers") if spec.get(name)}
+    asked = fit.pod_requests({**pod, "spec": {**spec, **lists}})
     cpu, memory = asked.get("cpu"), asked.get("memory")
     return (cpu.milli() if cpu is not None else 0, memory.value() if memory is not None else 0)
 
@@ -156,9 +219,12 @@ def term(item: Object, pod: Object) -> Term:
     """A PodAffinityTerm of ``pod``: no namespaces and no selector of them means the pod's own."""
     own = pod["metadata"].get("labels") or {}
     selector = labels_.from_label_selector(item.get("labelSelector"))
-    keys = [(name, own[name]) for name in item.get("matchLabelKeys") or () if name in own]
-    for name, value in keys:
-        selector = _and(selector, labels_.from_set({name: value}))
+    for name in item.get("matchLabelKeys") or ():
+        if name in own:
+            selector = _and(selector, labels_.from_set({name: own[name]}))
+    for name in item.get("mismatchLabelKeys") or ():
+        if name in own:
+            selector = _and(selector, labels_.Selector((labels_.Requirement(name, labels_.NOT_IN, (own[name],)),)))
     namespaces = frozenset(item.get("namespaces") or ())
     chosen = item.get("namespaceSelector")
     if not namespaces and chosen is None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from kijabi.client import delegated, informer, kubeconfig, leases, rest, serving
 from kijabi.kit import clock, tasks
-from kijabi.scheduler import scheduler
+from kijabi.scheduler import configuration, scheduler
 from kijabi.scheduler.options import Options
 
 __all__ = ["Options", "lead", "run"]
@@ -28,9 +28,10 @@ async def lead(placing: scheduler.Scheduler, informers: informer.Informers, time
 
 async def run(options: Options, stop: asyncio.Event) -> None:
     """Until ``stop``. A lost lead ends the run: whoever supervises starts it again."""
+    options, chosen = configuration.resolve(options)
     client = kubeconfig.connect(options.kubeconfig, component="kube-scheduler")
     informers = informer.Informers(client)
-    placing = scheduler.Scheduler(client, informers, options)
+    placing = scheduler.Scheduler(client, informers, chosen)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(client.wire.close)
         if options.secure_port:

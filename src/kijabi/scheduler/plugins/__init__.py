@@ -1,4 +1,4 @@
-"""The rules, one file each. ``contract`` says what a rule is; ``DEFAULT`` is upstream's default profile.
+"""The rules, one file each. ``contract`` says what a rule is; ``FILTERS`` and ``SCORES`` are upstream's defaults.
 
 Order matters for filters: a node is refused by the first one that says no. Source: the scheduler configuration
 reference (default plugins and weights).
@@ -34,9 +34,9 @@ FILTERS: tuple[contract.Filter, ...] = (
 SCORES: tuple[tuple[contract.Score, int], ...] = (
     (tainttoleration.TaintToleration(), 3),
     (nodeaffinity.NodeAffinity(), 2),
+    (noderesourcesfit.NodeResourcesFit(), 1),
     (podtopologyspread.PodTopologySpread(), 2),
     (interpodaffinity.InterPodAffinity(), 2),
-    (noderesourcesfit.NodeResourcesFit(), 1),
     (balancedallocation.BalancedAllocation(), 1),
     (imagelocality.ImageLocality(), 1),
 )

@@ -1,53 +1,80 @@
 """What a rule is, and what it sees.
 
 A filter gives a mask over all rows, a score gives numbers for the feasible rows; both may give None: the rule has
-nothing to say of this pod. Numbers are normalized to 0–100, 100 being the best.
+nothing to say of this pod. Numbers are normalized to 0–100, 100 being the best. A score that is the same for every row
+may be given as one number (an array without dimensions).
+
+Rules look at a pod's shape, never at the pod: what they found out about one is remembered for all of its shape.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
 from kijabi.api import labels
-from kijabi.api.resource import Object
 from kijabi.scheduler.columns import Columns, Ints, Mask
-from kijabi.scheduler.podinfo import PodInfo
+from kijabi.scheduler.podinfo import NamespaceLabels, PodInfo, Shape
 from kijabi.scheduler.tallies import Tallies
 
 BEST = 100
+# The same nothing, and the same best, for every row.
+ZERO: Ints = np.zeros((), np.int64)
+MOST: Ints = np.full((), BEST)
+
+DefaultSelector = Callable[[PodInfo], labels.Selector | None]
 
 
 @dataclass(slots=True)
 class View:
     """One pod before all rows. ``rows`` are the feasible ones, once the filters have run.
 
-    ``place_key`` stands for the pod's node selector, affinity and tolerations, so that rules that look at nothing else
-    share what they computed between pods.
+    ``span`` picks the same rows out of an array (a slice where they lie side by side: that copies nothing), ``common``
+    stands for the set of rows where it depends on the nodes and the place alone, and is None otherwise.
     """
 
     pod: PodInfo
     columns: Columns
     tallies: Tallies
-    place_key: bytes
-    namespace_labels: Callable[[str], Mapping[str, str]]
-    default_selector: Callable[[Object], labels.Selector | None]
+    namespace_labels: NamespaceLabels
+    default_selector: DefaultSelector
     rows: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    span: slice | Ints = field(default_factory=lambda: slice(0, 0))
+    common: Hashable | None = None
+
+    @property
+    def shape(self) -> Shape:
+        return self.pod.shape
+
+    def take(self, values: Ints) -> Ints:
+        """Of values for all rows those of the feasible ones."""
+        return values[self.span]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Refusal:
+    """Why rows were refused, in upstream's words. ``hopeless``: no pod's leaving would change it."""
+
+    reason: str
+    rows: Ints
+    hopeless: bool = False
 
 
 class Filter(Protocol):
-    """``retry_on`` names the cluster events after which a pod refused by this rule may fit."""
+    """``retry_on`` names the cluster events after which a pod refused by this rule may fit. A ``lasting`` rule looks
+    at nothing but a node and the pod's place (node name, selector, affinity, tolerations)."""
 
     name: str
     retry_on: frozenset[str]
+    lasting: bool
 
     def filter(self, view: View) -> Mask | None: ...
 
-    def reasons(self, view: View, row: int) -> list[str]:
-        """Why the row was refused, in upstream's words."""
+    def refusals(self, view: View, rows: Ints) -> Iterable[Refusal]:
+        """Why each of ``rows`` was refused; a row may be in several."""
         ...
 
 
@@ -74,7 +101,3 @@ def share(scores: Ints, *, reverse: bool = False) -> Ints:
         return np.full_like(scores, BEST) if reverse else scores
     shares: Ints = scores * BEST // largest
     return BEST - shares if reverse else shares
-
-
-def unchanged(view: View, scores: Ints) -> Ints:
-    return scores

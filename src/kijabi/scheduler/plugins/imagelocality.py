@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kijabi.scheduler.columns import Ints
+from kijabi.scheduler.columns import Columns, Ints
 from kijabi.scheduler.plugins import contract
 
 MEGABYTE = 1024 * 1024
@@ -18,20 +18,24 @@ class ImageLocality:
     name = "ImageLocality"
 
     def score(self, view: contract.View) -> Ints | None:
-        columns, images = view.columns, view.pod.images
-        if not images:
-            return None
-        sizes = np.zeros(columns.size, np.int64)
-        for image in images:
-            rows = columns.images.get(image)
-            if rows:
-                part = len(rows) / columns.count
-                for row, size in rows.items():
-                    sizes[row] += int(size * part)
-        most = MOST_EACH * len(images)
-        clamped = np.clip(sizes[view.rows], LEAST, most)
-        scores: Ints = contract.BEST * (clamped - LEAST) // (most - LEAST)
-        return scores
+        shape = view.shape
+        if not any(image in view.columns.images for image in shape.images):
+            return contract.ZERO
+        key = ("images", shape.images, shape.containers)
+        return view.take(view.columns.whole(key, lambda: _scores(view.columns, shape.images, shape.containers)))
 
     def normalize(self, view: contract.View, scores: Ints) -> Ints:
         return scores
+
+
+def _scores(columns: Columns, images: tuple[str, ...], containers: int) -> Ints:
+    sizes = np.zeros(columns.size, np.int64)
+    for image in images:
+        rows = columns.images.get(image, {})
+        part = len(rows) / columns.count
+        for row, size in rows.items():
+            sizes[row] += int(size * part)
+    # Image volumes add to the sizes, but only containers raise what is the most.
+    most = MOST_EACH * containers
+    scores: Ints = contract.BEST * (np.clip(sizes, LEAST, most) - LEAST) // (most - LEAST)
+    return scores

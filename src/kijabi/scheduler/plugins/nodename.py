@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from kijabi.scheduler.columns import Mask
+from kijabi.scheduler.columns import Ints, Mask
 from kijabi.scheduler.plugins import contract
 
 
 class NodeName:
     name = "NodeName"
     retry_on = frozenset({contract.NODE_ADDED})
+    lasting = True
 
     def filter(self, view: contract.View) -> Mask | None:
         wanted = view.pod.node_name
@@ -22,5 +25,5 @@ class NodeName:
             mask[row] = True
         return mask
 
-    def reasons(self, view: contract.View, row: int) -> list[str]:
-        return ["node(s) didn't match the requested node name"]
+    def refusals(self, view: contract.View, rows: Ints) -> Iterable[contract.Refusal]:
+        return [contract.Refusal("node(s) didn't match the requested node name", rows, hopeless=True)]

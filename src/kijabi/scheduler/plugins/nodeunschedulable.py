@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from kijabi.api.predicates import taints
-from kijabi.scheduler.columns import Mask
+from kijabi.scheduler.columns import Ints, Mask
 from kijabi.scheduler.plugins import contract
 
 _TAINT = {"key": taints.UNSCHEDULABLE, "effect": taints.NO_SCHEDULE}
@@ -14,14 +16,15 @@ _TAINT = {"key": taints.UNSCHEDULABLE, "effect": taints.NO_SCHEDULE}
 class NodeUnschedulable:
     name = "NodeUnschedulable"
     retry_on = frozenset({contract.NODE_ADDED, contract.NODE_CHANGED})
+    lasting = True
 
     def filter(self, view: contract.View) -> Mask | None:
-        if taints.is_tolerated(_TAINT, view.pod.spec.get("tolerations") or ()):
+        if taints.is_tolerated(_TAINT, view.shape.tolerations):
             return None
         cordoned = view.columns.static(
             "unschedulable", lambda node: int(bool((node.get("spec") or {}).get("unschedulable")))
         )
         return np.asarray(cordoned == 0)
 
-    def reasons(self, view: contract.View, row: int) -> list[str]:
-        return ["node(s) were unschedulable"]
+    def refusals(self, view: contract.View, rows: Ints) -> Iterable[contract.Refusal]:
+        return [contract.Refusal("node(s) were unschedulable", rows, hopeless=True)]
