@@ -116,6 +116,8 @@ class ApiServer:
     async def _serve(self, request: http.Request, info: RequestInfo) -> http.Response:
         user = await self._authenticate(request)
         if "impersonate-" in "".join(request.headers).lower():
+            # As read from a connection they cannot be changed.
+            request.headers = CIMultiDict(request.headers)
             user = await impersonation.impersonate(user, request.headers, self._steps.authorizer, denial.forbidden)
         context = RequestContext(request, info, user, self._steps.access)
         if flow.is_long_running(info):

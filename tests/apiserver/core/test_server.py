@@ -205,3 +205,10 @@ def test_uvloops_transports_do_as_well(files: Path, monkeypatch: pytest.MonkeyPa
         return body, silence
 
     assert uvloop.run(main()) == (b"x" * 200_000, b"")
+
+
+async def test_a_caller_over_tls_can_act_as_another(files: Path, port: int) -> None:
+    async with session(files, port) as client:
+        headers = {"Impersonate-User": "jane"}
+        async with client.get(f"https://127.0.0.1:{port}{MAPS}", headers=headers) as answer:
+            assert answer.status in (200, 403)
