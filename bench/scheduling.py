@@ -13,7 +13,7 @@ from kijabi import testing
 from kijabi.api import kinds, labels
 from kijabi.api.resource import Object
 from kijabi.client import rest
-from kijabi.scheduler import columns, cycle, plugins, podinfo, tallies
+from kijabi.scheduler import columns, cycle, explain, plugins, podinfo, tallies
 from kijabi.scheduler.plugins import contract
 
 SIZES = (1000, 5000)
@@ -52,11 +52,14 @@ def decisions(size: int) -> float:
     for number in range(size):
         table.set_node(node(number))
     selector, chance = labels.from_set({"app": "load"}), random.Random(1)
+    rules, history = cycle.Rules(plugins.FILTERS, plugins.SCORES), explain.History()
+    pods = [pod(number) for number in range(PODS)]
     started = time.perf_counter()
     for number in range(PODS):
-        parsed = podinfo.of(pod(number))
-        view = contract.View(parsed, table, counts, b"", lambda name: {}, lambda obj: selector)
-        decision = cycle.decide(view, plugins.FILTERS, plugins.SCORES, chance)
+        parsed = podinfo.of(pods[number])
+        view = contract.View(parsed, table, counts, lambda name: {}, lambda pod: selector)
+        decision = cycle.decide(view, rules, chance)
+        history.note(explain.note(decision, 0.0, 1))
         assert decision.row is not None
         row = table.add_pod(table.name(decision.row), parsed)
         assert row is not None

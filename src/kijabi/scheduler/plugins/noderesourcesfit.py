@@ -78,8 +78,7 @@ class NodeResourcesFit:
         asked = tuple(amount_of(shape, name, reckoned=True) for name, _ in strategy.resources)
 
         def scores(rows: Any, arithmetic: Arithmetic) -> Any:
-            parts = list(_parts(columns, strategy, asked, rows))
-            return _SCORERS[strategy.type](strategy, parts, arithmetic) if parts else rows * 0
+            return allocated(columns, strategy, asked, rows, arithmetic)
 
         return view.take(columns.loaded(("allocated", strategy, asked), scores))
 
@@ -96,6 +95,12 @@ def amount_of(shape: Shape, resource: str, *, reckoned: bool) -> int:
 def is_scalar(resource: str) -> bool:
     """Extended resources, huge pages and the like: a pod that asks for none is not judged by them."""
     return "/" in resource or resource.startswith(("hugepages-", "attachable-volumes-"))
+
+
+def allocated(columns: Columns, strategy: Strategy, asked: Sequence[int], rows: Any, arithmetic: Arithmetic) -> Any:
+    """The strategy's score, 0–100, of one row or many if a pod came that asks for so much of its resources."""
+    parts = list(_parts(columns, strategy, asked, rows))
+    return _SCORERS[strategy.type](strategy, parts, arithmetic) if parts else rows * 0
 
 
 # (weight, taken with the pod, capacity) per resource; the latter two for one row or many.
