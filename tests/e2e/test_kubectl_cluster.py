@@ -15,7 +15,10 @@ pytestmark = pytest.mark.e2e
     ("command", "patterns"),
     [
         ("version", [r"Server Version: .*v1\.36"]),
-        ("cluster-info -n kube-system", ["Kubernetes control plane.* is running at .*https://172.29", "CoreDNS.* is running at "]),
+        (
+            "cluster-info -n kube-system",
+            ["Kubernetes control plane.* is running at .*https://172.29", "CoreDNS.* is running at "],
+        ),
         ("api-versions", ["^v1$", "^apps/v1$", "^rbac.authorization.k8s.io/v1$", "^discovery.k8s.io/v1$"]),
         (
             "api-resources",

@@ -44,7 +44,11 @@ class Network:
 
 
 def skeleton() -> str:
-    """The table with all that never changes. The hooks are upstream's."""
+    """The table with all that never changes. The hooks are upstream's.
+
+    TCP is refused by a reset, where upstream sends an ICMP error: the kernel sends one of these a second to a client,
+    and its other attempts hang.
+    """
     address_map = "typeof ip daddr . meta l4proto . th dport : verdict"
     port_map = "typeof meta l4proto . th dport : verdict"
     return f"""
@@ -61,7 +65,10 @@ table {TABLE} {{
     mark set mark xor {MARK}
     masquerade fully-random
   }}
-  chain reject-chain {{ reject; }}
+  chain reject-chain {{
+    meta l4proto tcp reject with tcp reset
+    reject
+  }}
   chain services {{
     ip daddr . meta l4proto . th dport vmap @{SERVICE_IPS}
     ip daddr @{NODE_IPS} meta l4proto . th dport vmap @{NODE_PORTS}
@@ -70,7 +77,7 @@ table {TABLE} {{
     ip daddr . meta l4proto . th dport vmap @{REJECTED_IPS}
     ip daddr @{NODE_IPS} meta l4proto . th dport vmap @{REJECTED_PORTS}
   }}
-  chain cluster-ips-check {{ ip daddr @{CLUSTER_IPS} reject; }}
+  chain cluster-ips-check {{ ip daddr @{CLUSTER_IPS} goto reject-chain; }}
   chain nat-prerouting {{ type nat hook prerouting priority -100; policy accept; jump services; }}
   chain nat-output {{ type nat hook output priority -100; policy accept; jump services; }}
   chain nat-postrouting {{ type nat hook postrouting priority 100; policy accept; jump masquerading; }}
