@@ -164,8 +164,8 @@ def test_retain_keys_clears_the_rest() -> None:
 @pytest.mark.parametrize(
     ("change", "kind", "message"),
     [
-        ({"spec": {"$patch": "smash"}}, errors.InternalError, "unknown patch type: smash in map"),
-        ({"spec": {"containers": [{"image": "x"}]}}, errors.InternalError, "does not contain declared merge key: name"),
+        ({"spec": {"$patch": "smash"}}, errors.ApiError, "unknown patch type: smash in map"),
+        ({"spec": {"containers": [{"image": "x"}]}}, errors.ApiError, "does not contain declared merge key: name"),
         ({"spec": {"strategy": {"$retainKeys": "type"}}}, errors.BadRequest, "invalid patch format of retainKeys"),
         ([], errors.BadRequest, "invalid JSON document"),
     ],

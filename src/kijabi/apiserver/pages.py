@@ -6,6 +6,7 @@ import platform
 import sys
 from collections.abc import Mapping
 
+from kijabi.api import errors
 from kijabi.apiserver import responses
 from kijabi.apiserver.authn import keys
 from kijabi.apiserver.contract import RequestContext
@@ -55,14 +56,16 @@ class StandardPages:
     async def page(self, context: RequestContext) -> http.Response | None:
         request, path = context.request, context.info.path
         root = path.strip("/").partition("/")[0]
+        if root in ROOTS:
+            return self._health.page(request)
         if request.method not in ("GET", "HEAD"):
+            if root in ("api", "apis", "version"):
+                raise errors.MethodNotAllowed("the server does not allow this method on the requested resource")
             return None
         if path in ("/", "/index.html"):
             return responses.of_object(request, self._index)
         if root in ("api", "apis"):
             return self._discovery.page(request)
-        if root in ROOTS:
-            return self._health.page(request)
         if root == "version" and path.strip("/") == "version":
             return responses.of_object(request, VERSION)
         if root == "metrics" and self._metrics is not None:

@@ -6,6 +6,7 @@ Source: the "Common parameters" page of the API reference.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from kijabi.api.resource import Object
 from kijabi.kit import http
 
 META = "meta.k8s.io"
+_INTEGER = re.compile(r"[+-]?[0-9]+")
 _DIRECTIVES = ("", "Ignore", "Strict", "Warn")
 
 
@@ -69,17 +71,21 @@ def _integer(request: http.Request, name: str) -> int:
     value = request.param(name)
     if not value:
         return 0
-    try:
-        return int(value)
-    except ValueError as error:
-        raise errors.BadRequest(f'strconv.ParseInt: parsing "{value}": invalid syntax') from error
+    if not _INTEGER.fullmatch(value):
+        raise errors.BadRequest(f'strconv.ParseInt: parsing "{value}": invalid syntax')
+    if len(value) > 20 or not -(1 << 63) <= int(value) < 1 << 63:
+        raise errors.BadRequest(f'strconv.ParseInt: parsing "{value}": value out of range')
+    return int(value)
 
 
 def _revision(value: str) -> int | None:
     if not value:
         return None
-    if not value.isdecimal():
-        problem = field.invalid("resourceVersion", value, f'strconv.ParseUint: parsing "{value}": invalid syntax')
+    wrong = "" if value.isascii() and value.isdecimal() else "invalid syntax"
+    if not wrong and (len(value) > 20 or int(value) >= 1 << 64):
+        wrong = "value out of range"
+    if wrong:
+        problem = field.invalid("resourceVersion", value, f'strconv.ParseUint: parsing "{value}": {wrong}')
         raise errors.BadRequest(f"invalid resource version: {problem}")
     return int(value)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from kijabi.kit import jsonfaults
+
 # orjson refuses to dump what is nested deeper than 254; what is let in must be able to get out again.
 MAX_DEPTH = 200
 
@@ -21,7 +23,8 @@ def loads(data: bytes | str) -> Any:
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise Malformed(str(error)) from error
+        given = data if isinstance(data, bytes) else data.encode()
+        raise Malformed(jsonfaults.complaint(given) or str(error)) from error
     # What has fewer brackets than the limit cannot be nested deeper; only then is the walk worth its time.
     opening = (b"{", b"[") if isinstance(data, bytes) else ("{", "[")
     if sum(map(data.count, opening)) > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):  # type: ignore[arg-type]

@@ -40,7 +40,7 @@ def _lookup(info: types.Type, key: str) -> tuple[types.Type, str, str]:
     declared = info.fields.get(key)
     if declared is None:
         name = info.go.rpartition(".")[2]
-        raise errors.InternalError(f'unable to find api field in struct {name} for the json field "{key}"')
+        raise _plain(f'unable to find api field in struct {name} for the json field "{key}"')
     strategy = next((word for word in declared.strategies if word != "retainKeys"), "")
     inner = declared.type
     if inner.kind == types.LIST and inner.item is not None:
@@ -56,7 +56,7 @@ def _merge_map(original: Map, patch: Map, info: types.Type) -> Map:
             return patch
         if directive == "delete":
             return {}
-        raise errors.InternalError(f"unknown patch type: {directive} in map: {_go(patch)}")
+        raise _plain(f"unknown patch type: {directive} in map: {_go(patch)}")
     _retain_keys(original, patch)
     for key in [key for key in patch if key.startswith(ORDER)]:
         _merge_ordered(original, patch, key, info)
@@ -141,12 +141,12 @@ def _without_directives(value: Any) -> tuple[bool, Any]:
 def _merge_ordered(original: Map, patch: Map, directive: str, info: types.Type) -> None:
     order = patch.pop(directive)
     if not isinstance(order, list):
-        raise errors.InternalError(f"expected a []interface {{}}, but received a {_go_type(order)}")
+        raise _plain(f"expected a []interface {{}}, but received a {_go_type(order)}")
     key = directive.removeprefix(ORDER)
     live, wanted = original.get(key), patch.get(key)
     for part in (live, wanted):
         if part is not None and not isinstance(part, list):
-            raise errors.InternalError(f"expected a []interface {{}}, but received a {_go_type(part)}")
+            raise _plain(f"expected a []interface {{}}, but received a {_go_type(part)}")
     inner, strategy, merge_key = _lookup(info, key)
     _check_order(wanted or [], order, merge_key)
     if live is None and wanted is None:
@@ -173,7 +173,7 @@ def _check_order(wanted: Items, order: Items, merge_key: str) -> None:
             continue
         if not any(_identity(item, merge_key) == _identity(other, merge_key) for other in remaining):
             text = f"The order in patch list:\n{_go(wanted)}\n doesn't match $setElementOrder list:\n{_go(order)}\n"
-            raise errors.InternalError(text)
+            raise _plain(text)
 
 
 def _merge_list(live: Items, wanted: Items, inner: types.Type, merge_key: str, deleting: bool) -> Items:
@@ -186,7 +186,7 @@ def _merge_list(live: Items, wanted: Items, inner: types.Type, merge_key: str, d
         return _ordered(merged, wanted, live, "")
     if not merge_key:
         name = inner.go.rpartition(".")[2]
-        raise errors.InternalError(f"cannot merge lists without merge key for {name}")
+        raise _plain(f"cannot merge lists without merge key for {name}")
     server = list(live)
     live, additions = _directives(list(live), wanted, merge_key)
     merged = list(live)
@@ -215,9 +215,9 @@ def _directives(live: Items, wanted: Items, merge_key: str) -> tuple[Items, Item
             case "replace":
                 replacing = True
             case "merge":
-                raise errors.InternalError("merging lists cannot yet be specified in the patch")
+                raise _plain("merging lists cannot yet be specified in the patch")
             case other:
-                raise errors.InternalError(f"unknown patch type: {other} in map: {_go(item)}")
+                raise _plain(f"unknown patch type: {other} in map: {_go(item)}")
     return ([], additions) if replacing else (live, additions)
 
 
@@ -226,7 +226,7 @@ def _are_maps(items: Items) -> bool:
     if "list" in kinds:
         raise errors.Invalid("the server rejected our request due to an error in our request")
     if len(kinds) > 1:
-        raise errors.InternalError(f"list element types are not identical: {_go([items])}")
+        raise _plain(f"list element types are not identical: {_go([items])}")
     return kinds == {"map"}
 
 
@@ -242,9 +242,9 @@ def _identity(item: Any, merge_key: str) -> Any:
     if not merge_key:
         return item
     if not isinstance(item, dict):
-        raise errors.InternalError(f"expected a map[string]interface {{}}, but received a {_go_type(item)}")
+        raise _plain(f"expected a map[string]interface {{}}, but received a {_go_type(item)}")
     if merge_key not in item:
-        raise errors.InternalError(f"map: {_go(item)} does not contain declared merge key: {merge_key}")
+        raise _plain(f"map: {_go(item)} does not contain declared merge key: {merge_key}")
     return item[merge_key]
 
 
@@ -286,3 +286,10 @@ def _go(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return "<nil>" if value is None else str(value)
+
+
+def _plain(message: str) -> errors.ApiError:
+    """What upstream reports as an error that is no Status: 500 without a reason, though the client is to blame."""
+    error = errors.ApiError(message)
+    error.reason = ""
+    return error

@@ -19,7 +19,7 @@ def validate_create(obj: Object) -> Errors:
         path = f"spec.drivers[{position}]"
         found += [field.required(f"{path}.{key}") for key in ("name", "nodeID") if not driver.get(key)]
         if driver.get("name", "") in seen:
-            found.append(field.duplicate(f"{path}.name", driver["name"]))
+            found.append(field.duplicate(f"{path}.name", driver.get("name", "")))
         seen.add(driver.get("name", ""))
         found += checks.not_negative(driver.get("allocatable") or {}, f"{path}.allocatable", "count")
     return found

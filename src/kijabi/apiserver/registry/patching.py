@@ -35,8 +35,8 @@ class Patcher:
         self._schemas = schemas
         self._directive = directive
         self._warnings = context.warnings
-        self._strict = self._duplicates(context.request.body) if directive != "Ignore" else []
         self._patch = self._parse(context.request.body)
+        self._strict = self._duplicates(context.request.body) if directive != "Ignore" else []
 
     def _parse(self, body: bytes) -> Any:
         try:
@@ -60,16 +60,15 @@ class Patcher:
 
     def _duplicates(self, body: bytes) -> list[str]:
         prefix = "json patch " if self._type == JSON_PATCH else ""
-        try:
-            return [f'{prefix}duplicate field "{path}"' for path in jsons.duplicate_keys(body)]
-        except ValueError:
-            return []  # not JSON at all: parsing says so
+        return [prefix + text for text in decoding.find_duplicates(body, self._patch)]
 
     def __call__(self, current: Object) -> Object:
         """``current`` patched and checked; ``current`` itself may be changed. Raises ApiErrors."""
         new = self._apply(current)
         if not isinstance(new, dict):
-            raise errors.BadRequest("the patched object is not an object")
+            was = "array" if isinstance(new, list) else "string" if isinstance(new, str) else "number"
+            text = f"json: cannot unmarshal {was} into Go value of type {self._gvk[1]}.{self._gvk[2]}"
+            raise self._refused(new, errors.BadRequest(text))
         decoding.check_type(new, self._gvk)
         warned: list[str] = []
         try:
@@ -92,7 +91,7 @@ class Patcher:
             raise negotiation.unsupported((JSON_PATCH, MERGE_PATCH))
         return patch.strategic(current, self._patch, info)
 
-    def _refused(self, new: Object, error: errors.BadRequest) -> errors.Invalid:
+    def _refused(self, new: Any, error: errors.BadRequest) -> errors.Invalid:
         text = error.message.partition(f"cannot be handled as a {self._gvk[2]}: ")[2] or error.message
         problem = fields.invalid("patch", jsons.dumps(new).decode(), text)
         refused = errors.invalid("", "", [problem])

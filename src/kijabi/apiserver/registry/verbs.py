@@ -63,6 +63,8 @@ class Verbs:
         handler = self._handlers.get((info.verb, part))
         if handler is None or (not info.subresource and info.verb not in what.verbs):
             raise not_allowed()
+        if not info.name and info.verb in ("update", "patch"):
+            raise not_allowed()
         if what.namespaced and not info.namespace and info.verb not in ("list", "watch"):
             raise no_such_resource() if info.name else not_allowed()
         if not what.namespaced and info.namespace and what.plural != "namespaces":

@@ -33,7 +33,10 @@ class Binding:
         found = problems(binding)
         if found:
             texts = [str(one) for one in found]
-            raise errors.InternalError(texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]")
+            # Upstream reports it as an error that is no Status: 500 without a reason.
+            error = errors.ApiError(texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]")
+            error.reason = ""
+            raise error
         await answers.admit(context, kinds.PODS, "binding", name, binding)
         await context.access.mutate(
             kinds.PODS,
