@@ -42,7 +42,10 @@ def node(number: int) -> Object:
 def pod(number: int, namespace: str = "default") -> Object:
     container = {"name": "c", "image": "nginx", "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}}}
     meta = {"name": f"pod-{number}", "namespace": namespace, "uid": f"uid-{number}", "labels": {"app": "load"}}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {"containers": [container]}}
+    # Nodes are objects only here, and nobody takes the taint off that a new node gets.
+    tolerations = [{"key": "node.kubernetes.io/not-ready", "operator": "Exists"}]
+    spec = {"containers": [container], "tolerations": tolerations}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
 
 
 def decisions(size: int) -> float:
