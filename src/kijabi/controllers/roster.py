@@ -6,22 +6,29 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from kijabi.controllers import (
+    clusterroleaggregation,
     contract,
     endpoints,
     namespace,
     nodeipam,
     nodelifecycle,
     podgc,
+    protection,
     replicaset,
     rootca,
     serviceaccount,
     tainteviction,
+    ttlafterfinished,
 )
+from kijabi.controllers.certificates import approver, cleaner, signer
+from kijabi.controllers.cronjob import controller as cronjob
 from kijabi.controllers.daemonset import controller as daemonset
 from kijabi.controllers.deployment import controller as deployment
+from kijabi.controllers.disruption import controller as disruption
 from kijabi.controllers.endpointslice import controller as endpointslice
 from kijabi.controllers.garbage import controller as garbage
 from kijabi.controllers.job import controller as job
+from kijabi.controllers.quota import controller as quota
 from kijabi.controllers.statefulset import controller as statefulset
 
 
@@ -39,6 +46,7 @@ ALL: dict[str, Make] = {
     "node-ipam-controller": nodeipam.NodeIpam,
     "node-lifecycle-controller": nodelifecycle.NodeLifecycle,
     "taint-eviction-controller": tainteviction.TaintEviction,
+    "resourcequota-controller": quota.ResourceQuotas,
     "namespace-controller": namespace.Namespaces,
     "garbage-collector-controller": garbage.GarbageCollector,
     "pod-garbage-collector-controller": podgc.PodGarbage,
@@ -50,6 +58,15 @@ ALL: dict[str, Make] = {
     "daemonset-controller": daemonset.DaemonSets,
     "statefulset-controller": statefulset.StatefulSets,
     "job-controller": job.Jobs,
+    "cronjob-controller": cronjob.CronJobs,
+    "ttl-after-finished-controller": ttlafterfinished.TtlAfterFinished,
+    "disruption-controller": disruption.Disruption,
+    "certificatesigningrequest-signing-controller": signer.Signer,
+    "certificatesigningrequest-approving-controller": approver.Approver,
+    "certificatesigningrequest-cleaner-controller": cleaner.Cleaner,
+    "clusterrole-aggregation-controller": clusterroleaggregation.ClusterRoleAggregation,
+    "persistentvolumeclaim-protection-controller": protection.ClaimProtection,
+    "persistentvolume-protection-controller": protection.VolumeProtection,
 }
 
 

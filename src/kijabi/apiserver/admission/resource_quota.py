@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kijabi.api import errors, kinds, quantity, resource
+from kijabi.api import quotas as quotas_
 from kijabi.apiserver import contract
-from kijabi.apiserver.admission import plugin, quota_usage
+from kijabi.apiserver.admission import plugin
 
 Object = contract.Object
-Amounts = quota_usage.Amounts
+Amounts = quotas_.Amounts
 
 _TRIES = 4
 
@@ -45,7 +46,7 @@ class ResourceQuota(plugin.Plugin):
         self._lines: dict[str, _Line] = {}
 
     def handles(self, operation: str, what: resource.Resource, subresource: str) -> bool:
-        if (what.group, what.plural) in quota_usage.IGNORED or not what.namespaced:
+        if (what.group, what.plural) in quotas_.IGNORED or not what.namespaced:
             return False
         if plugin.is_kind(what, kinds.PODS) and (operation, subresource) == (contract.UPDATE, "resize"):
             return True
@@ -136,11 +137,11 @@ def decide(
     for quota in quotas:
         name = quota["metadata"]["name"]
         hard = _amounts(quota, "hard")
-        watched = quota_usage.watched_resources(what, hard)
-        if not watched or not quota_usage.in_scope(quota, what, obj):
+        watched = quotas_.watched_resources(what, hard)
+        if not watched or not quotas_.in_scope(quota, what, obj):
             continue
         if what == kinds.PODS or (what.group, what.plural) == ("", "pods"):
-            why = quota_usage.lacking(obj, watched)
+            why = quotas_.lacking(obj, watched)
             if why:
                 return f"failed quota: {name}: {why}"
         if not watched <= used[name].keys():
@@ -148,7 +149,7 @@ def decide(
         concerned.append((quota, hard))
     if not concerned:
         return {}
-    wanted = quota_usage.usage(what, obj)
+    wanted = quotas_.usage(what, obj)
     negative = sorted(name for name, amount in wanted.items() if amount < quantity.ZERO)
     if negative:
         return f"quota usage is negative for resource(s): {','.join(negative)}"
@@ -183,9 +184,9 @@ def _more(attributes: contract.AdmissionAttributes, wanted: Amounts, quota: Obje
     old = attributes.old_object
     if attributes.operation != contract.UPDATE or old is None:
         return wanted
-    if not quota_usage.in_scope(quota, attributes.resource, old):
+    if not quotas_.in_scope(quota, attributes.resource, old):
         return wanted
-    previous = quota_usage.usage(attributes.resource, old)
+    previous = quotas_.usage(attributes.resource, old)
     difference = {key: amount - previous.get(key, quantity.ZERO) for key, amount in wanted.items()}
     return {key: amount if amount > quantity.ZERO else quantity.ZERO for key, amount in difference.items()}
 

@@ -66,11 +66,11 @@ class GarbageCollector:
         """Follow what is served and not yet followed; forget what is served no more. Gives the new informers."""
         found = await discovery.preferred(self._client)
         wanted = {
-            _bare(resource)
+            bare(resource)
             for resource in found.resources
             if {"delete", "list", "watch"} <= set(resource.verbs) and (resource.group, resource.plural) not in IGNORED
         }
-        self._kinds.update({(resource.group, resource.kind): _bare(resource) for resource in found.resources})
+        self._kinds.update({(resource.group, resource.kind): bare(resource) for resource in found.resources})
         made = [self._follow(resource) for resource in wanted - self._followed.keys()]
         for resource in self._followed.keys() - wanted:
             if resource.api_version not in found.failed:
@@ -247,7 +247,7 @@ class GarbageCollector:
             return None
 
 
-def _bare(resource: Resource) -> Resource:
+def bare(resource: Resource) -> Resource:
     """As other controllers address it, so that their informers are found."""
     return Resource(resource.group, resource.version, resource.plural, resource.kind, resource.namespaced)
 

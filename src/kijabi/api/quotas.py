@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping
 
 from kijabi.api import quantity, resource
 from kijabi.api.predicates import fit, pods
-from kijabi.apiserver import contract
+from kijabi.api.resource import Object
 
-Object = contract.Object
 Amounts = dict[str, quantity.Quantity]
 
 ONE = quantity.from_value(1)
