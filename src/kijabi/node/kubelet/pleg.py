@@ -21,6 +21,8 @@ PERIOD = 1.0
 _SETTLE = 0.005
 # The runtime tells of an exit a little before it has taken note of it itself.
 _PATIENCE = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
+# Exits remembered of what has not been seen to run: short containers, but also sandboxes and executed commands.
+_EARLY = 256
 
 
 class Pleg:
@@ -42,6 +44,7 @@ class Pleg:
         self._looked: dict[str, int] = {}
         self._hint = asyncio.Event()
         self._expected: dict[str, int] = {}
+        self._early: dict[str, None] = {}
         self.relisted_at = -1.0
         self.failure = ""
 
@@ -94,14 +97,23 @@ class Pleg:
         """Turn the runtime's exit events into hints; returns where the runtime has none."""
         try:
             async for container_id in self._runtime.exits():
-                if container_id in self._containers:
-                    self._expected[container_id] = 0
-                self._hint.set()
+                self._exited(container_id)
         except contract.RuntimeFailure as error:
             if error.code == "UNIMPLEMENTED":
                 log.info("the runtime has no exit events; containers are listed each second")
                 await asyncio.Event().wait()
             log.info("exit events ended: %s", error)
+
+    def _exited(self, container_id: str) -> None:
+        known = self._containers.get(container_id)
+        if known is not None and known.running:
+            self._expected[container_id] = 0
+        else:
+            # A short container is over before anybody has looked, and for a moment is still listed as running.
+            self._early[container_id] = None
+            if len(self._early) > _EARLY:
+                del self._early[next(iter(self._early))]
+        self._hint.set()
 
     def hint(self) -> None:
         self._hint.set()
@@ -191,4 +203,9 @@ class Pleg:
             status.message = termination.message(status)
         fresh = observed.container(status, listed.pod_sandbox_id)
         self._containers[listed.id] = fresh
+        if listed.id in self._early and status.state != contract.CREATED:
+            del self._early[listed.id]
+            if fresh.running:
+                self._expected[listed.id] = 0
+                self._hint.set()
         return fresh
