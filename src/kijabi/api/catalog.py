@@ -212,7 +212,8 @@ def _strategy(row: Resource, module: ModuleType | None) -> Strategy:
 
 
 def _drop_status(obj: Object) -> None:
-    obj.pop("status", None)
+    # Upstream's status is a struct, and Go writes a struct even where nothing is in it; clients count on that.
+    obj["status"] = {}
 
 
 def _updating(status_apart: bool, counted: bool) -> Callable[[Object, Object], None]:
