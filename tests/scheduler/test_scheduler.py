@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 
+import prometheus_client
 import pytest
 
 from kijabi import testing
@@ -343,3 +344,23 @@ async def test_a_pod_deleted_before_it_is_placed_is_forgotten(bench):
         assert used(placing) == {"n": 1000}
         with pytest.raises(errors.NotFound):
             await bench.client.get(kinds.PODS, "p", "default")
+
+
+async def test_what_was_done_is_counted(bench):
+    def read(name, **labels):
+        return prometheus_client.REGISTRY.get_sample_value(name, labels) or 0.0
+
+    placed = {"result": "scheduled", "profile": "counted"}
+    refused = {"result": "unschedulable", "profile": "counted"}
+    await bench.nodes(a_node("n"))
+    async with bench.scheduling(Profile("counted")):
+        await bench.pods(a_pod("p", schedulerName="counted"), a_pod("q", cpu="9", schedulerName="counted"))
+        await bench.event("Scheduled", "p")
+        await bench.refused("q", "Insufficient cpu")
+        assert read("scheduler_schedule_attempts_total", **placed) == 1
+        assert read("scheduler_schedule_attempts_total", **refused) == 1
+        assert read("scheduler_scheduling_attempt_duration_seconds_count", **placed) == 1
+        assert read("scheduler_pending_pods", queue="unschedulable") == 1
+        assert read("scheduler_pending_pods", queue="active") == 0
+        assert read("scheduler_cache_size", type="nodes") == 1
+        assert read("scheduler_cache_size", type="pods") == 1

@@ -44,10 +44,18 @@ class Arithmetic(NamedTuple):
     minimum: Callable[[Any, Any], Any]
     whole: Callable[[Any], Any]
     where: Callable[[Any, Any, Any], Any]
+    # Of a line of resources (``used``…), its column and rows: what is there, as an array or as Python's own number.
+    pick: Callable[[Ints, int, Any], Any]
 
 
-ARRAYS = Arithmetic(np.maximum, np.minimum, lambda values: values.astype(np.int64), np.where)
-NUMBERS = Arithmetic(max, min, int, lambda condition, yes, no: yes if condition else no)
+ARRAYS = Arithmetic(
+    np.maximum,
+    np.minimum,
+    lambda values: values.astype(np.int64),
+    np.where,
+    lambda lines, column, rows: lines[column, rows],
+)
+NUMBERS = Arithmetic(max, min, int, lambda condition, yes, no: yes if condition else no, np.ndarray.item)
 
 # Gives a value per row for an array of rows, or the value of one row.
 Formula = Callable[[Any, Arithmetic], Any]

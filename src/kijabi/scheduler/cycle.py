@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from kijabi.scheduler.columns import Ints, Mask
 from kijabi.scheduler.plugins import contract
 from kijabi.scheduler.podinfo import PodInfo
 
+Filters = tuple[contract.Filter, ...]
 Refused = dict[contract.Filter, Ints]
 
 
@@ -121,17 +123,15 @@ class _Standing:
     refused: Refused
 
 
-def feasible_rows(
-    view: contract.View, filters: Sequence[contract.Filter], nominated: Sequence[tuple[int, PodInfo]] = ()
-) -> Refused:
+def feasible_rows(view: contract.View, filters: Filters, nominated: Sequence[tuple[int, PodInfo]] = ()) -> Refused:
     """Sets the view's rows; gives what each rule was first to refuse."""
-    lasting = _lasting(filters)
+    lasting, changing = _split(filters)
     key = ("standing", filters, view.shape.place_key, view.pod.node_name)
-    standing = view.columns.whole(key, lambda: _stand(view, filters[:lasting]))
-    feasible, refused = _run(view, filters[lasting:], standing.feasible)
+    standing = view.columns.whole(key, lambda: _stand(view, lasting))
+    feasible, refused = _run(view, changing, standing.feasible)
     if nominated:
         # With the nominated pods in place and without: one may be what an affinity of this pod waits for.
-        with_them = _beside(view, filters[lasting:], standing.feasible, nominated)
+        with_them = _beside(view, changing, standing.feasible, nominated)
         for rule, rows in with_them.items():
             more = rows[feasible[rows]]
             if len(more):
@@ -145,9 +145,11 @@ def feasible_rows(
     return {**standing.refused, **refused}
 
 
-def _lasting(filters: Sequence[contract.Filter]) -> int:
-    """How many of the first filters are lasting: those after the first that is not are asked in their turn."""
-    return next((number for number, rule in enumerate(filters) if not rule.lasting), len(filters))
+@functools.lru_cache(maxsize=64)
+def _split(filters: Filters) -> tuple[Filters, Filters]:
+    """The lasting filters at the beginning, and the rest: what comes after one that is not is asked in its turn."""
+    count = next((number for number, rule in enumerate(filters) if not rule.lasting), len(filters))
+    return filters[:count], filters[count:]
 
 
 def _stand(view: contract.View, filters: Sequence[contract.Filter]) -> _Standing:

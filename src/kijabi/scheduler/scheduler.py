@@ -89,8 +89,8 @@ class Scheduler:
                 await asyncio.sleep(0)
 
     def decide(self, pod: PodInfo) -> cycle.Decision:
-        """Where the pod would go now. Changes nothing."""
-        profile = self._profiles[pod.spec.get("schedulerName") or next(iter(self._profiles))]
+        """Where the pod would go now, by its own profile or else the first. Changes nothing."""
+        profile = self._profiles.get(pod.spec.get("schedulerName", "")) or next(iter(self._profiles.values()))
         view = contract.View(
             pod=pod,
             columns=self.cluster.columns,

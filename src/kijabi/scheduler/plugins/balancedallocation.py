@@ -46,9 +46,9 @@ def _evenness(columns: Columns, counted: Sequence[tuple[int, int]], rows: Any, a
     """100 less the standard deviation of the fractions in use, over the resources that a node has."""
     fractions, having = [], []
     for column, amount in counted:
-        capacity = columns.allocatable[column, rows]
+        capacity = arithmetic.pick(columns.allocatable, column, rows)
         has = capacity > 0
-        taken = (columns.used[column, rows] + amount) / arithmetic.maximum(capacity, 1)
+        taken = (arithmetic.pick(columns.used, column, rows) + amount) / arithmetic.maximum(capacity, 1)
         having.append(has)
         fractions.append(arithmetic.minimum(taken, 1.0) * has)
     if len(fractions) == 2:

@@ -53,10 +53,10 @@ class NodeResourcesFit:
         columns, wanted = view.columns, self._wanted(view)
 
         def room(rows: Any, arithmetic: Arithmetic) -> Any:
-            used, allocatable = columns.used, columns.allocatable
-            free = used[_PODS, rows] < allocatable[_PODS, rows]
+            used, allocatable, pick = columns.used, columns.allocatable, arithmetic.pick
+            free = pick(used, _PODS, rows) < pick(allocatable, _PODS, rows)
             for _, column, amount in wanted:
-                free = free & (used[column, rows] + amount <= allocatable[column, rows])
+                free = free & (pick(used, column, rows) + amount <= pick(allocatable, column, rows))
             return free
 
         return columns.loaded(("room", self._ignored, view.shape.requests), room)
@@ -99,7 +99,7 @@ def is_scalar(resource: str) -> bool:
 
 def allocated(columns: Columns, strategy: Strategy, asked: Sequence[int], rows: Any, arithmetic: Arithmetic) -> Any:
     """The strategy's score, 0–100, of one row or many if a pod came that asks for so much of its resources."""
-    parts = list(_parts(columns, strategy, asked, rows))
+    parts = list(_parts(columns, strategy, asked, rows, arithmetic))
     return _SCORERS[strategy.type](strategy, parts, arithmetic) if parts else rows * 0
 
 
@@ -107,13 +107,16 @@ def allocated(columns: Columns, strategy: Strategy, asked: Sequence[int], rows: 
 _Part = tuple[int, Any, Any]
 
 
-def _parts(columns: Columns, strategy: Strategy, asked: Sequence[int], rows: Any) -> Iterable[_Part]:
+def _parts(
+    columns: Columns, strategy: Strategy, asked: Sequence[int], rows: Any, arithmetic: Arithmetic
+) -> Iterable[_Part]:
     for (resource, weight), amount in zip(strategy.resources, asked, strict=True):
         column = columns.resources.get(resource)
         if column is None or (amount == 0 and is_scalar(resource)):
             continue
         used = columns.reckoned if resource in (CPU, MEMORY) else columns.used
-        yield weight, used[column, rows] + amount, columns.allocatable[column, rows]
+        pick = arithmetic.pick
+        yield weight, pick(used, column, rows) + amount, pick(columns.allocatable, column, rows)
 
 
 def _least(strategy: Strategy, parts: Sequence[_Part], arithmetic: Arithmetic) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -86,9 +87,14 @@ class PodTopologySpread:
             return None
         strict = bool(view.shape.spreads) or not self._lenient
         counted = _counted(view, soft) if strict else None
-        total = _weighed(view, soft[0], soft if strict else (), counted)
-        for spread in soft[1:]:
-            total += _weighed(view, spread, soft if strict else (), counted)
+        needed = soft if strict else ()
+        tally = matching_pods(view, soft[0].selector)
+        total = _weighed(view, soft[0], tally, needed, counted)
+        for before, spread in itertools.pairwise(soft):
+            # Default constraints share one selector.
+            if spread.selector is not before.selector:
+                tally = matching_pods(view, spread.selector)
+            total += _weighed(view, spread, tally, needed, counted)
         scores: Ints = np.rint(total, out=total).astype(np.int64)
         if counted is not None:
             scores[~counted] = -1
@@ -135,10 +141,9 @@ def _counted(view: contract.View, soft: Sequence[Spread]) -> Mask | None:
 
 
 def _weighed(
-    view: contract.View, spread: Spread, needed: Sequence[Spread], counted: Mask | None
+    view: contract.View, spread: Spread, tally: Tally, needed: Sequence[Spread], counted: Mask | None
 ) -> npt.NDArray[np.floating[Any]]:
     """For each feasible row the pods of its domain, weighed by how many domains there are. 0 without the label."""
-    tally = matching_pods(view, spread.selector)
     topology = view.columns.topology(spread.topology_key)
     here = view.take(topology.numbers)
     extra = float(spread.max_skew - 1)
