@@ -48,7 +48,7 @@ class Faulty:
         if self._strikes("refused", self._refused):
             raise transport.Unreachable(f"{method} {path}: refused")
         if method in ("PUT", "PATCH") and self._strikes("conflict", self._conflicts):
-            status = errors.conflict("things", path.rpartition("/")[2]).status()
+            status = errors.conflict("things", path.rpartition("/")[2]).status
             return transport.Reply(409, {}, jsons.dumps(status))
         reply = await self._inner.request(method, path, query=query, headers=headers, body=body, timeout=timeout)
         if method in WRITES and self._strikes("lost", self._lost):

@@ -111,6 +111,7 @@ class Informer:
         """List and watch until cancelled; unreachable or refusing servers are tried again with back-off."""
         failures = 0
         while True:
+            began = self.resource_version
             try:
                 if not self.resource_version:
                     await self._list()
@@ -122,7 +123,8 @@ class Informer:
                 self.resource_version = ""
                 continue
             except transport.Unreachable as error:
-                failures += 1
+                # A connection that brought something was good; only those that bring nothing add up.
+                failures = failures + 1 if self.resource_version == began else 1
                 log.info("%s: watch broke: %s", self.resource, error)
             except errors.ApiError as error:
                 failures += 1
