@@ -75,20 +75,20 @@ def bring_up(purpose: str) -> Iterator[Cluster]:
     cluster = Cluster(f"{purpose}-{os.getpid()}", Path(f"/tmp/kj-{purpose}-{os.getpid()}"), Path())
     cluster = Cluster(cluster.name, cluster.root, cluster.root / "kubeconfig")
     packages.install(packages.missing({**packages.FOR_NODES, **packages.KUBECTL}))
-    before = machine.traces()
+    index = -1
     with pytest.MonkeyPatch.context() as patch:
-        # The images are built once for all.
         patch.setenv("KIJABI_STATE", str(cluster.root))
         patch.setenv("KUBECONFIG", str(cluster.config))
         try:
-            assembly.up(assembly.Wish(cluster.name, 2), lambda step: None)
+            index = assembly.up(assembly.Wish(cluster.name, 2), lambda step: None).index
+            assert machine.traces_of(cluster.name, index)
             with futures.ThreadPoolExecutor() as pool:
                 for archive in pool.map(lambda name: build.build(recipe.built_in(name)), ("busybox", "nginx")):
                     images.load(cluster.name, archive)
             yield cluster
         finally:
             assembly.down(cluster.name, lambda step: None)
-        assert machine.traces() == before
+        assert machine.traces_of(cluster.name, index) == []
         assert machine.remains(cluster.root) == []
         assert state.names() == []
         shutil.rmtree(cluster.root, ignore_errors=True)

@@ -31,6 +31,19 @@ def traces() -> dict[str, object]:
     }
 
 
+def traces_of(name: str, index: int) -> list[str]:
+    """What one cluster has in the machine now; others may come and go meanwhile."""
+    link = re.compile(rf"\bkj{index}(n\d+)?\b")
+    rules = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=False).stdout
+    routes = subprocess.run(["ip", "route"], capture_output=True, text=True, check=False).stdout
+    return [
+        *(one for one in sorted(os.listdir("/sys/class/net")) if link.fullmatch(one)),
+        *(line for line in routes.splitlines() if link.search(line)),
+        *(line for line in rules.splitlines() if line.endswith(f" kijabi{index}")),
+        *(str(path) for path in (sweep.CGROUPS.rglob(f"kijabi/{name}") if sweep.CGROUPS.is_dir() else ())),
+    ]
+
+
 def remains(root: Path) -> list[str]:
     """Processes and mounts that belong to a state directory."""
     processes = [

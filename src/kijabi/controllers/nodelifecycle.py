@@ -160,7 +160,10 @@ class NodeLifecycle:
             node = await self._declare_silent(node)
         wanted = taints(node, self._clock.time())
         if wanted != ((node.get("spec") or {}).get("taints") or []):
-            node = await self._client.update(kinds.NODES, {**node, "spec": {**node.get("spec", {}), "taints": wanted}})
+            rest = {key: value for key, value in node.get("spec", {}).items() if key != "taints"}
+            # None at all is said by the field's absence, as a Go client says it.
+            spec = {**rest, "taints": wanted} if wanted else rest
+            node = await self._client.update(kinds.NODES, {**node, "spec": spec})
         if conditions.status(node, "Ready") in ("False", "Unknown"):
             await self._mark_pods(node)
 
