@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from kijabi.apiserver import authn, authz, contract
 from kijabi.apiserver import options as options_
-from kijabi.apiserver.specials import binding, eviction, reviews, services, token
+from kijabi.apiserver.specials import binding, components, eviction, reviews, services, token
 from kijabi.kit import clock
 
 
@@ -47,6 +47,8 @@ def build(
         ("authorization.k8s.io", "selfsubjectrulesreviews", ""): access_reviews.rules,
     }
     hook = services.ServiceHook(access, options.service_cluster_ip_range, options.service_node_port_range)
-    return Specials(
-        {contract.SpecialKey(*key, "POST"): handler for key, handler in posts.items()}, {("", "services"): hook}
-    )
+    handlers = {contract.SpecialKey(*key, "POST"): handler for key, handler in posts.items()}
+    for method in ("GET", "HEAD"):
+        key = contract.SpecialKey("", "componentstatuses", "", method)
+        handlers[key] = components.ComponentStatuses(timepiece).serve
+    return Specials(handlers, {("", "services"): hook})
