@@ -69,6 +69,14 @@ def test_room_made_for_another_pod_is_not_taken(world, node, pod):
     assert world.columns.name(decision.row) == "b"
     assert decision.refused_by == {"NodeResourcesFit"}
     assert not world.columns.used.any()
+    world.add(node("b", cpu="0"))
+    decision = world.decide(pod("p", cpu="1"), nominated)
+    assert cycle.message(decision) == "0/2 nodes are available: 2 Insufficient cpu."
+    refused = explain.told(explain.note(decision, 0.0, 1))["nodes"]
+    assert [(each["name"], each["message"]) for each in refused] == [
+        ("b", "Insufficient cpu"),
+        ("a", "Insufficient cpu"),
+    ]
 
 
 def test_a_pod_needs_to_fit_without_the_nominated_ones_too(world, node, pod):

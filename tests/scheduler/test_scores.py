@@ -182,6 +182,21 @@ def test_soft_spreading_over_zones(world, node, pod):
     assert world.scores(new, "PodTopologySpread") == expected
 
 
+def test_what_is_remembered_of_one_pods_domains_is_not_anothers(world, node, pod):
+    racks = {"a": "1", "b": None, "x": None}
+    world.add(*(node(name, zone=zone, labels={"rack": racks[name]}) for name, zone in zip("abx", "112", strict=True)))
+    world.add(node("none"))
+    fill(world, pod, a=3)
+    both = pod("p", labels=APP, topologySpreadConstraints=[spread(ZONE), spread("rack")])
+    zones = pod("q", labels=APP, topologySpreadConstraints=[spread(ZONE)])
+    # Of the nodes with both labels there is one zone and one rack: 3 ln(3) + 3 ln(3) = 6.59; else 3 ln(4) = 4.16.
+    for _ in range(2):
+        assert world.scores(both, "PodTopologySpread") == {
+            "a": (7, 100), "b": (-1, 0), "x": (-1, 0), "none": (-1, 0),
+        }  # fmt: skip
+        assert raw(world.scores(zones, "PodTopologySpread")) == {"a": 4, "b": 4, "x": 0, "none": -1}
+
+
 def test_soft_spreading_of_nobody_is_best_everywhere(world, node, pod):
     world.add(node("a"), node("b"))
     new = pod("p", labels=APP, topologySpreadConstraints=[spread(HOSTNAME)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import random
 from collections import Counter
@@ -54,12 +55,13 @@ class Decision:
 
     @property
     def refused_by(self) -> frozenset[str]:
-        return frozenset(rule.name for rule in self.refused)
+        return frozenset(rule.name for rule in (*self.refused, *(rule for rule, _ in self.view.crowded)))
 
     def refusals(self) -> Iterator[tuple[contract.Filter, contract.Refusal]]:
         for rule, rows in self.refused.items():
             for refusal in rule.refusals(self.view, rows):
                 yield rule, refusal
+        yield from self.view.crowded
 
     def of_row(self, position: int) -> Mapping[str, PluginScore]:
         """The scores of the ``position``-th feasible row."""
@@ -131,14 +133,14 @@ def feasible_rows(view: contract.View, filters: Filters, nominated: Sequence[tup
     feasible, refused = _run(view, changing, standing.feasible)
     if nominated:
         # With the nominated pods in place and without: one may be what an affinity of this pod waits for.
-        with_them = _beside(view, changing, standing.feasible, nominated)
-        for rule, rows in with_them.items():
-            more = rows[feasible[rows]]
-            if len(more):
-                refused[rule] = np.union1d(refused[rule], more) if rule in refused else more
-                feasible = feasible.copy()
-                feasible[more] = False
-    if refused:
+        taken = np.zeros(len(feasible), np.bool_)
+        for rule, refusal in _beside(view, changing, standing.feasible, nominated):
+            rows = refusal.rows[feasible[refusal.rows]]
+            if len(rows):
+                view.crowded.append((rule, dataclasses.replace(refusal, rows=rows)))
+                taken[rows] = True
+        feasible = feasible & ~taken
+    if refused or view.crowded:
         _narrow(view, np.nonzero(feasible)[0])
     else:
         view.rows, view.span, view.common = standing.rows, standing.span, standing
@@ -185,13 +187,15 @@ def _beside(
     filters: Sequence[contract.Filter],
     feasible: Mask,
     nominated: Sequence[tuple[int, PodInfo]],
-) -> Refused:
+) -> list[tuple[contract.Filter, contract.Refusal]]:
+    """What is refused with the nominated pods in place, and why: the reasons are theirs, too."""
     columns, tallies = view.columns, view.tallies
     for row, pod in nominated:
         columns.add_pod(columns.name(row), pod)
         tallies.place(row, pod)
     try:
-        return _run(view, filters, feasible)[1]
+        refused = _run(view, filters, feasible)[1]
+        return [(rule, refusal) for rule, rows in refused.items() for refusal in rule.refusals(view, rows)]
     finally:
         for row, pod in nominated:
             columns.remove_pod(columns.name(row), pod.uid)

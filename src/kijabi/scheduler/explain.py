@@ -11,7 +11,7 @@ refused rows are found at once: what a row holds changes with the next placement
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from kijabi.scheduler import cycle
 from kijabi.scheduler.columns import Ints
+from kijabi.scheduler.plugins import contract
 
 REMEMBERED = 10_000
 # Nodes told of in full: in a large cluster the best and a sample of the refused say enough.
@@ -60,7 +61,7 @@ def note(decision: cycle.Decision, now: float, attempts: int, *, message: str = 
         names=tuple(columns.names[row] for row in rows.tolist()),
         totals=decision.total[shown],
         scores=tuple(_numbers(decision, shown)),
-        refused=tuple(_refused(decision)) if decision.refused else (),
+        refused=tuple(_refused(decision)) if decision.refused or view.crowded else (),
     )
 
 
@@ -97,12 +98,19 @@ def _refused(decision: cycle.Decision) -> list[tuple[str, str, str]]:
         sample = rows[: REFUSED_SHOWN - len(told)]
         if not len(sample):
             break
-        reasons: dict[int, list[str]] = {row: [] for row in sample.tolist()}
-        for refusal in rule.refusals(decision.view, sample):
-            for row in refusal.rows.tolist():
-                reasons[row].append(refusal.reason)
-        told += [(columns.name(row), rule.name, ", ".join(found)) for row, found in reasons.items()]
-    return told
+        told += _reasons(columns.names, rule.name, rule.refusals(decision.view, sample))
+    for rule, refusal in decision.view.crowded:
+        told += _reasons(columns.names, rule.name, [refusal])
+    return told[:REFUSED_SHOWN]
+
+
+def _reasons(names: Sequence[str], rule: str, refusals: Iterable[contract.Refusal]) -> Iterator[tuple[str, str, str]]:
+    found: dict[int, list[str]] = {}
+    for refusal in refusals:
+        for row in refusal.rows.tolist():
+            found.setdefault(row, []).append(refusal.reason)
+    for row, reasons in found.items():
+        yield names[row], rule, ", ".join(reasons)
 
 
 def told(noted: Noted) -> Explanation:

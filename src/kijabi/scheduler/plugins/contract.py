@@ -44,6 +44,8 @@ class View:
     rows: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     span: slice | Ints = field(default_factory=lambda: slice(0, 0))
     common: Hashable | None = None
+    # Refusals for the sake of pods that room is being made for, with the reasons that their coming would give.
+    crowded: list[tuple[Filter, Refusal]] = field(default_factory=list)
 
     @property
     def shape(self) -> Shape:

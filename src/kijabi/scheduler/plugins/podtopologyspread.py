@@ -155,7 +155,7 @@ def _weighed(
             weighed[here < 0] = 0.0
         return weighed
     key, division = _division(view, spread, needed)
-    number = _domains_among(view, spread.topology_key, here, counted)
+    number = _domains_among(view, spread.topology_key, here, needed, counted)
     per_domain: npt.NDArray[np.floating[Any]] = tally.per_domain(key, division) * math.log(number + 2) + extra
     per_domain[-1] = 0.0
     return per_domain[here]
@@ -168,7 +168,9 @@ def _some_lack(view: contract.View, topology_key: str) -> bool:
     )
 
 
-def _domains_among(view: contract.View, topology_key: str, here: Ints, counted: Mask | None) -> int:
+def _domains_among(
+    view: contract.View, topology_key: str, here: Ints, needed: Sequence[Spread], counted: Mask | None
+) -> int:
     """How many domains the feasible rows that count are in. Having no label counts as one more, as upstream has it."""
 
     def number() -> int:
@@ -176,7 +178,8 @@ def _domains_among(view: contract.View, topology_key: str, here: Ints, counted: 
 
     if view.common is None:
         return number()
-    return view.columns.whole(("domains among", view.common, topology_key, counted is None), number)
+    labels_needed = tuple(each.topology_key for each in needed)
+    return view.columns.whole(("domains among", view.common, topology_key, labels_needed), number)
 
 
 def matching_pods(view: contract.View, selector: labels.Selector) -> Tally:
