@@ -69,22 +69,24 @@ class Schemas:
             return []
         return check.Walk().run(kind, obj)
 
-    @functools.cached_property
     def _documents(self) -> openapi.Documents:
+        # Read anew for each of the three forms, and not kept: with all descriptions it is larger than the rest of an
+        # idle server.
         return openapi.Documents(self.minor, compile.read(self.minor, "full"))
 
     @functools.cached_property
     def _v2(self) -> bytes:
-        return orjson.dumps(self._documents.v2())
+        return orjson.dumps(self._documents().v2())
 
     @functools.cached_property
     def _v2_protobuf(self) -> bytes:
-        return protobuf.document(self._documents.v2())
+        return protobuf.document(self._documents().v2())
 
     @functools.cached_property
     def _v3(self) -> dict[str, bytes]:
         versions = dict.fromkeys(row.api_version for row in served.RESOURCES)
-        return {version: orjson.dumps(self._documents.v3(version)) for version in versions}
+        documents = self._documents()
+        return {version: orjson.dumps(documents.v3(version)) for version in versions}
 
     def openapi_v2(self) -> bytes:
         """The document of ``/openapi/v2`` as JSON."""
