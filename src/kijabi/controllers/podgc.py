@@ -87,7 +87,8 @@ class PodGarbage:
         pod = item.pod
         meta = pod["metadata"]
         try:
-            if item.why:
+            # A pod that never ended in its own time has failed, and others must see that before it is gone.
+            if item.why or not pods_.is_terminal(pod):
                 await self._explain(pod, item.why)
             await self._client.delete(kinds.PODS, meta["name"], meta["namespace"], grace_seconds=0, uid=meta["uid"])
         except (errors.NotFound, errors.Conflict):
@@ -101,7 +102,7 @@ class PodGarbage:
             "message": why,
             "lastTransitionTime": timestamps.format_time(self._clock.time()),
         }
-        status: Object = {"conditions": [condition]}
+        status: Object = {"conditions": [condition]} if why else {}
         if not pods_.is_terminal(pod):
             status["phase"] = "Failed"
         meta = pod["metadata"]
