@@ -50,6 +50,7 @@ _LINE = 64 * 1024
 _HEADERS = 256
 # Below this a copy is cheaper than a second write (and, on TLS, a second record).
 _JOIN_BELOW = 64 * 1024
+_SLICE = 256 * 1024
 
 
 class Peer:
@@ -350,9 +351,19 @@ class Connection(base_protocol.BaseProtocol):
             transport.write(start + body)
         else:
             transport.write(start)
-            transport.write(body)
+            await self._write_slices(body)
         if self._paused:
             await self._drained()
+
+    async def _write_slices(self, body: bytes) -> None:
+        """A long answer bit by bit, so that it is encrypted while the client reads, and others get their turn."""
+        view = memoryview(body)
+        for at in range(0, len(body), _SLICE):
+            self._put(view[at : at + _SLICE])
+            if self._paused:
+                await self._drained()
+            else:
+                await asyncio.sleep(0)
 
     async def _drained(self) -> None:
         """Wait for the client to read. One that does not is cut off; raises ConnectionResetError."""
@@ -394,7 +405,7 @@ class Connection(base_protocol.BaseProtocol):
         if not chunked:
             self.close()
 
-    def _put(self, data: bytes) -> None:
+    def _put(self, data: bytes | memoryview) -> None:
         if self.transport is None:
             raise ConnectionResetError("the client has gone")
         self.transport.write(data)
