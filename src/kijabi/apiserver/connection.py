@@ -12,21 +12,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import zlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from http import HTTPStatus
 from typing import Any, NamedTuple, Protocol, cast
 from urllib.parse import unquote
 
 from aiohttp import base_protocol, http_exceptions, streams
-from aiohttp import helpers as aiohttp_helpers
 from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
 from aiohttp.http_writer import HttpVersion11
 from multidict import CIMultiDict
 
 from kijabi.api import errors
-from kijabi.apiserver import contract, responses
+from kijabi.apiserver import contract, framing, responses
 from kijabi.kit import http
 
 log = logging.getLogger(__name__)
@@ -85,13 +82,6 @@ class Owner(Protocol):
     connections: set[Connection]
 
 
-class _Unreadable(NamedTuple):
-    """Stands in the queue for a message that is not HTTP."""
-
-    status: int
-    why: str
-
-
 class Connection(base_protocol.BaseProtocol):
     __slots__ = (
         "_body",
@@ -108,7 +98,7 @@ class Connection(base_protocol.BaseProtocol):
     def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self._owner = owner
-        self._messages: deque[tuple[RawRequestMessage, Any] | _Unreadable] = deque()
+        self._messages: deque[tuple[RawRequestMessage, Any] | framing.Unreadable] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         # The body that is being read; it must hear of a client that has gone.
@@ -158,7 +148,7 @@ class Connection(base_protocol.BaseProtocol):
         except http_exceptions.HttpProcessingError as error:
             # Nothing behind it can be read either.
             upgraded, tail = True, b""
-            self._messages.append(_unreadable(error))
+            self._messages.append(framing.unreadable(error))
         self._upgraded, self._message_tail = upgraded, tail
         if messages:
             self._messages.extend(messages)
@@ -243,9 +233,9 @@ class Connection(base_protocol.BaseProtocol):
                     self._waiter = None
         return self.transport is not None
 
-    async def _exchange(self, message: tuple[RawRequestMessage, Any] | _Unreadable) -> bool:
+    async def _exchange(self, message: tuple[RawRequestMessage, Any] | framing.Unreadable) -> bool:
         """Answer one request; gives whether the connection goes on."""
-        if isinstance(message, _Unreadable):
+        if isinstance(message, framing.Unreadable):
             await self._refuse(message)
             return False
         head, payload = message
@@ -269,7 +259,7 @@ class Connection(base_protocol.BaseProtocol):
         elif len(response.body) < GZIP_FROM:
             await self._write(head, response.status, response.headers, response.body, goes_on)
         else:
-            packed, headers = await _compressed(head, response.body, response.headers)
+            packed, headers = await framing.compressed(head, response.body, response.headers)
             await self._write(head, response.status, headers, packed, goes_on)
         return goes_on
 
@@ -326,14 +316,9 @@ class Connection(base_protocol.BaseProtocol):
 
     # --- answers
 
-    async def _refuse(self, what: _Unreadable) -> None:
-        text = f"{what.status} {_REASONS[what.status]}" + (f": {what.why}" if what.why else "")
-        head = (
-            f"HTTP/1.1 {what.status} {_REASONS[what.status]}\r\nContent-Type: text/plain; charset=utf-8\r\n"
-            f"Connection: close\r\nContent-Length: {len(text)}\r\n\r\n{text}"
-        )
+    async def _refuse(self, what: framing.Unreadable) -> None:
         if self.transport is not None:
-            self.transport.write(head.encode("latin-1", "replace"))
+            self.transport.write(framing.refusal(what))
             await self._drained()
 
     async def _write(
@@ -343,9 +328,9 @@ class Connection(base_protocol.BaseProtocol):
         transport = self.transport
         if transport is None:
             raise ConnectionResetError("the client has gone")
-        length = f"Content-Length: {len(body)}\r\n" if status not in _BODILESS else ""
-        start = _head(status, headers, length, head, goes_on)
-        if head.method == "HEAD" or status in _BODILESS:
+        length = f"Content-Length: {len(body)}\r\n" if status not in framing.BODILESS else ""
+        start = framing.head_of(status, headers, length, head, goes_on)
+        if head.method == "HEAD" or status in framing.BODILESS:
             transport.write(start)
         elif len(body) < _JOIN_BELOW:
             transport.write(start + body)
@@ -384,8 +369,8 @@ class Connection(base_protocol.BaseProtocol):
         assert task is not None
         self.peer.on_lost = task.cancel
         try:
-            framing = "Transfer-Encoding: chunked\r\n" if chunked else ""
-            self._put(_head(response.status, response.headers, framing, head, goes_on and chunked))
+            coding = "Transfer-Encoding: chunked\r\n" if chunked else ""
+            self._put(framing.head_of(response.status, response.headers, coding, head, goes_on and chunked))
             if head.method != "HEAD":
                 async for chunk in body:
                     self._put(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked and chunk else chunk)
@@ -411,35 +396,6 @@ class Connection(base_protocol.BaseProtocol):
         self.transport.write(data)
 
 
-_REASONS = {status.value: status.phrase for status in HTTPStatus}
-_BODILESS = (204, 304)
-# What the framing alone decides.
-_OWN = ("content-length", "transfer-encoding", "connection", "date")
-
-
-def _head(status: int, headers: Mapping[str, str], framing: str, head: RawRequestMessage, goes_on: bool) -> bytes:
-    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}\r\n"]
-    for name, value in headers.items():
-        if "\n" not in value and "\r" not in value and name.lower() not in _OWN:
-            lines.append(f"{name}: {value}\r\n")
-    lines.append(framing)
-    if not goes_on:
-        lines.append("Connection: close\r\n")
-    elif head.version < HttpVersion11:
-        lines.append("Connection: keep-alive\r\n")
-    lines.append(f"Date: {aiohttp_helpers.rfc822_formatted_time()}\r\n\r\n")
-    return "".join(lines).encode("latin-1", "replace")
-
-
-def _unreadable(error: http_exceptions.HttpProcessingError) -> _Unreadable:
-    # In net/http's words where it has some; what the parser says is about this server's parser.
-    if isinstance(error, http_exceptions.LineTooLong) or "Too many" in error.message:
-        return _Unreadable(431, "")
-    if "Host" in error.message:
-        return _Unreadable(400, "missing required Host header")
-    return _Unreadable(400, "")
-
-
 def _too_large() -> errors.TooLarge:
     return errors.TooLarge(f"Request entity too large: limit is {BODY_LIMIT}")
 
@@ -453,17 +409,3 @@ async def _whole(payload: Any) -> bytes:
             raise _too_large()
         chunks.append(chunk)
     return b"".join(chunks)
-
-
-async def _compressed(head: RawRequestMessage, body: bytes, headers: Mapping[str, str]) -> tuple[bytes, Any]:
-    accepted = head.headers.get("Accept-Encoding", "")
-    if head.method != "GET" or "gzip" not in accepted or "Content-Encoding" in headers:
-        return body, headers
-    # zlib releases the interpreter's lock: other requests go on meanwhile.
-    packed = await asyncio.get_running_loop().run_in_executor(None, gzip, body)
-    return packed, {**headers, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-
-
-def gzip(body: bytes) -> bytes:
-    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
-    return packer.compress(body) + packer.flush()

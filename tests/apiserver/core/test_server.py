@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 import uvloop
 
-from kijabi.apiserver import connection, contract, server
+from kijabi.apiserver import connection, contract, framing, server
 from kijabi.kit import http, pki
 
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -178,7 +178,7 @@ async def test_a_takeover_writes_by_itself(api: Any, files: Path, port: int) -> 
 
 
 def test_compressed_bytes_are_gzip() -> None:
-    assert gzip.decompress(connection.gzip(b"x" * 1000)) == b"x" * 1000
+    assert gzip.decompress(framing.gzip(b"x" * 1000)) == b"x" * 1000
 
 
 def test_uvloops_transports_do_as_well(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
