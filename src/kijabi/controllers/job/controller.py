@@ -56,6 +56,7 @@ class Jobs(contract.KeyedController):
             return None
         if views.is_finished(job):
             self._records.pop(key, None)
+            self._released.pop(key, None)
             return None
         if job["spec"].get("completionMode", "NonIndexed") not in ("NonIndexed", "Indexed"):
             message = "Skipped Job sync because completion mode is unknown"
