@@ -51,7 +51,7 @@ def busy(kubectl: Kubectl) -> Kubectl:
         ("logs two -c side", "from side\n"),
         ("logs two -c first", "from init\n"),
         ("logs -l app=two -c main", "from main\n"),
-        ("logs two --all-containers", "(from init\nfrom main\nfrom side\n|from main\nfrom side\nfrom init\n)"),
+        ("logs two --all-containers", r"(?=.*from init\n)(?=.*from main\n)(?=.*from side\n)(from \w+\n){3}"),
         ("logs two --all-containers --prefix", r".*\[pod/two/first\] from init\n.*"),
         ("logs talker --timestamps --tail=1", r"\d{4}-\d\d-\d\dT[\d:.]+Z three\n"),
     ],
