@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from kijabi.apiserver import authn, authz, contract
 from kijabi.apiserver import options as options_
-from kijabi.apiserver.specials import binding, components, eviction, reviews, services, token
+from kijabi.apiserver.specials import binding, components, eviction, reviews, services, signing_requests, token
 from kijabi.kit import clock
 
 
@@ -51,4 +51,8 @@ def build(
     for method in ("GET", "HEAD"):
         key = contract.SpecialKey("", "componentstatuses", "", method)
         handlers[key] = components.ComponentStatuses(timepiece).serve
-    return Specials(handlers, {("", "services"): hook})
+    hooks: dict[tuple[str, str], contract.StorageHook] = {
+        ("", "services"): hook,
+        ("certificates.k8s.io", "certificatesigningrequests"): signing_requests.SigningRequestHook(),
+    }
+    return Specials(handlers, hooks)
