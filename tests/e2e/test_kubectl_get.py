@@ -119,7 +119,7 @@ DESCRIBED = [
         r"State: +Running",
         r"Ready +True",
         r"Scheduled .* default-scheduler +Successfully assigned \S+/idle to node-[12]",
-        r"Pulled .* kubelet +Container image \"\S+\" already present",
+        r"Pulled .* kubelet .*Container image \"\S+\" already present",
     ),
     (
         "pod that failed",
