@@ -10,7 +10,7 @@ import click
 
 from kijabi.cli import flags
 from kijabi.cluster import programs
-from kijabi.kit import logs
+from kijabi.kit import config, logs
 
 
 def verb(name: str, help: str) -> click.Command:
@@ -26,8 +26,8 @@ def verb(name: str, help: str) -> click.Command:
         chosen = flags.given(program.options, values)
         try:
             programs.serve(program, chosen)
-        except OSError as error:
-            # A port in use, a file that is not there: the operator's to repair, and no traceback.
+        except (OSError, config.Unusable) as error:
+            # A port in use, a file that is not there or makes no sense: the operator's to repair, and no traceback.
             click.echo(f"{name}: {error}", err=True)
             sys.exit(1)
 

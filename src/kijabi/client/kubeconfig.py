@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from kijabi.client import rest, transport
-from kijabi.kit import pki, yamls
+from kijabi.kit import config, pki, yamls
 
 Config = dict[str, Any]
 
 
-class Unusable(ValueError):
+class Unusable(config.Unusable):
     """The file is missing, does not parse, or lacks what the chosen context names."""
 
 

@@ -30,6 +30,7 @@ from kijabi.controllers.garbage import controller as garbage
 from kijabi.controllers.job import controller as job
 from kijabi.controllers.quota import controller as quota
 from kijabi.controllers.statefulset import controller as statefulset
+from kijabi.kit import config
 
 
 class Make(Protocol):
@@ -70,7 +71,7 @@ ALL: dict[str, Make] = {
 }
 
 
-class Unknown(ValueError):
+class Unknown(config.Unusable):
     """A name in ``--controllers`` that is no controller's."""
 
 

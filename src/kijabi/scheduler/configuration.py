@@ -15,7 +15,7 @@ from typing import Any
 
 from kijabi.api import labels
 from kijabi.api.resource import Object
-from kijabi.kit import yamls
+from kijabi.kit import config, yamls
 from kijabi.scheduler import cycle, preemption
 from kijabi.scheduler.options import Options
 from kijabi.scheduler.plugins import (
@@ -36,7 +36,7 @@ from kijabi.scheduler.profiles import DEFAULT_NAME, Configuration, Profile
 API_VERSION, KIND = "kubescheduler.config.k8s.io/v1", "KubeSchedulerConfiguration"
 
 
-class Unusable(ValueError):
+class Unusable(config.Unusable):
     """The configuration cannot be used; the message says where and why."""
 
 

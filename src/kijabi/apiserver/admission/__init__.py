@@ -27,10 +27,10 @@ from kijabi.apiserver.admission import (
     storage,
     taint_nodes,
 )
-from kijabi.kit import clock
+from kijabi.kit import clock, config
 
 
-class UnknownPlugin(ValueError):
+class UnknownPlugin(config.Unusable):
     """A name in ``--enable-admission-plugins`` or ``--disable-admission-plugins`` that no plugin has."""
 
 

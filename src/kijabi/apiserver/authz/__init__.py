@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from kijabi.apiserver import contract
 from kijabi.apiserver import options as options_
 from kijabi.apiserver.authz import escalation, graph, node, policy, rbac, union
+from kijabi.kit import config
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Authorization:
     hooks: Mapping[tuple[str, str], contract.StorageHook]
 
 
-class UnknownMode(ValueError):
+class UnknownMode(config.Unusable):
     """A value of ``--authorization-mode`` that is not served."""
 
 

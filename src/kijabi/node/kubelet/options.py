@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from kijabi.api import timestamps
-from kijabi.kit import yamls
+from kijabi.kit import config, yamls
 
 
-class Unusable(ValueError):
+class Unusable(config.Unusable):
     """The configuration file cannot be used."""
 
 
