@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from kubectls import Kubectl, deployment, nginx, pod, service
 
 from kijabi.cluster import assembly, membership, state
 from kijabi.cluster.nodes import sweep
 from kijabi.cluster.supervisor import control
+from kubectls import Kubectl, deployment, nginx, pod, service
 
 pytestmark = pytest.mark.e2e
 

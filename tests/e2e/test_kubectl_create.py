@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from kubectls import BUSYBOX, NGINX, Kubectl, deployment, pod
 
 pytestmark = pytest.mark.e2e

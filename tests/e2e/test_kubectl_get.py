@@ -7,6 +7,7 @@ import re
 
 import pytest
 import yaml
+
 from kubectls import BUSYBOX, NGINX, Kubectl, deployment, nginx, pod, service
 
 pytestmark = pytest.mark.e2e

@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from kubectls import BUSYBOX, OBEDIENT, Kubectl, deployment, nginx, pod, service
 
 pytestmark = pytest.mark.e2e

@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+
 from kubectls import Kubectl, deployment, nginx, pod
 
 pytestmark = pytest.mark.e2e

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from kubectls import BUSYBOX, OBEDIENT, Kubectl, deployment, pod
 
 pytestmark = pytest.mark.e2e

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
 from kubectls import Kubectl, deployment, nginx, pod, service
 
 pytestmark = pytest.mark.e2e
