@@ -95,3 +95,23 @@ async def test_workers_retry_what_fails_and_come_back_when_asked_to() -> None:
         ("conflict", 0), ("later", 0), ("broken", 0), ("conflict", 1), ("broken", 1), ("broken", 3), ("later", 4),
     ]  # fmt: skip
     assert queue.failures("broken") == 0
+
+
+async def test_keys_that_wait_outlive_the_workers_and_no_task_is_left_behind() -> None:
+    fake = clock.FakeClock()
+    queue = made(fake)
+    seen: list[str] = []
+
+    async def reconcile(key: str) -> None:
+        seen.append(key)
+
+    queue.add_after("a", 5)
+    first = asyncio.ensure_future(workqueue.run(queue, reconcile))
+    await fake.advance(1)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    assert not [task for task in asyncio.all_tasks() if "test/" in task.get_name()]
+    second = asyncio.ensure_future(workqueue.run(queue, reconcile))
+    await fake.advance(5)
+    second.cancel()
+    assert seen == ["a"]

@@ -115,10 +115,20 @@ class WorkQueue(Generic[K]):
             self._ready.append(key)
             self._wake()
 
-    def close(self) -> None:
-        self._closed = True
+    def wake_later(self) -> None:
+        """Workers are there (again): see to the keys that wait for their time."""
+        if self._later:
+            self._set_alarm()
+
+    def sleep(self) -> None:
+        """No workers for now. Keys stay, and wait on when their time comes."""
         if self._alarm is not None:
             self._alarm.cancel()
+            self._alarm = None
+
+    def close(self) -> None:
+        self._closed = True
+        self.sleep()
         while self._waiters:
             self._wake()
 
@@ -155,9 +165,13 @@ async def run(queue: WorkQueue[K], reconcile: Callable[[K], Awaitable[float | No
     ``reconcile`` gives None, or the seconds after which to look at the key again. When it raises, the key is tried
     again with back-off: quietly for a conflict (somebody wrote first), with a log line for the rest.
     """
-    async with asyncio.TaskGroup() as group:
-        for _ in range(workers):
-            group.create_task(_work(queue, reconcile), name=f"{queue.name}/worker")
+    queue.wake_later()
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(_work(queue, reconcile), name=f"{queue.name}/worker")
+    finally:
+        queue.sleep()
 
 
 async def _work(queue: WorkQueue[K], reconcile: Callable[[K], Awaitable[float | None]]) -> None:
