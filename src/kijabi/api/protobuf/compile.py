@@ -111,9 +111,13 @@ def _place(target: pathlib.Path, content: bytes, mode: int = 0o644) -> None:
 
 
 def compile_all(cache: pathlib.Path | None = None, target: pathlib.Path = compiled.TARGET) -> None:
-    """Write the table. Raises ``SourceMissing``, or ``gotypes.Unreadable`` for a program of another Go."""
+    """Write the table, and the names of Go types beside it.
+
+    Raises ``SourceMissing``, or ``gotypes.Unreadable`` for a program of another Go.
+    """
     table = messages.collect(gotypes.Program(program(fetch(cache))))
     _place(target, compiled.pack(table))
+    _place(target.with_name(compiled.NAMES.name), compiled.pack_names(table))
 
 
 def main(arguments: list[str]) -> int:

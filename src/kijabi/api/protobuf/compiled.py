@@ -12,6 +12,7 @@ import orjson
 from kijabi.api.protobuf import codec, messages
 
 TARGET = pathlib.Path(__file__).parent.parent / "_compiled" / "protobuf.bin"
+NAMES = TARGET.with_name("gonames.bin")
 # Raised when the file's form changes, so that an old file is not misread.
 _FORMAT = 1
 
@@ -34,6 +35,24 @@ def unpack(data: bytes) -> messages.Table:
         return messages.Table(found, set(content["kinds"]), set(content["lists"]))
     except (zlib.error, KeyError, TypeError) as error:
         raise ValueError(str(error)) from error
+
+
+def pack_names(table: messages.Table) -> bytes:
+    return zlib.compress(orjson.dumps(dict(sorted(table.named.items()))), 9)
+
+
+@functools.cache
+def names() -> dict[str, dict[str, str]]:
+    """The Go types of fields that go by a name of their own, per ``group.version.Struct`` (``core.v1.PodSpec``).
+
+    Empty where there is no table.
+    """
+    try:
+        found = orjson.loads(zlib.decompress(NAMES.read_bytes()))
+    except (OSError, ValueError, zlib.error) as error:
+        log.debug("Go types are not known by name: %s", error)
+        return {}
+    return {".".join(name.replace("/", ".").rsplit(".", 3)[-3:]): types for name, types in found.items()}
 
 
 @functools.cache

@@ -66,12 +66,14 @@ class Table:
     """Messages by the full name of their Go type.
 
     ``kinds`` are those that stand for objects of their own (with kind and apiVersion). ``lists`` hold nothing but a
-    list and are that list in JSON (``ExtraValue``, ``Verbs``).
+    list and are that list in JSON (``ExtraValue``, ``Verbs``). ``named`` has, per message and JSON name, the Go type of
+    fields that are strings, lists or maps by another name (``v1.RestartPolicy``).
     """
 
     messages: dict[str, list[Field]] = field(default_factory=dict)
     kinds: set[str] = field(default_factory=set)
     lists: set[str] = field(default_factory=set)
+    named: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def collect(program: gotypes.Program) -> Table:
@@ -101,6 +103,9 @@ def _visit(program: gotypes.Program, address: int, table: Table) -> None:
             made = _field(program, member, table)
             if made is not None:
                 fields.append(made)
+                written = _written(program, member.type)
+                if written and made.name:
+                    table.named.setdefault(name, {})[made.name] = written
                 waiting.append(_innermost(program, member.type))
             elif member.embedded and program.name(member.type) == _TYPE_META:
                 table.kinds.add(name)
@@ -120,6 +125,7 @@ def _reachable(table: Table) -> Table:
         kept.messages[name] = table.messages[name]
         waiting.extend(one.message for one in table.messages[name] if one.message)
     kept.lists = table.lists & kept.messages.keys()
+    kept.named = {name: types for name, types in table.named.items() if name in kept.messages}
     return kept
 
 
@@ -133,6 +139,21 @@ def _innermost(program: gotypes.Program, address: int) -> int:
             address = program.map_value(address)
         else:
             return address
+
+
+def _written(program: gotypes.Program, address: int) -> str:
+    """A named type other than a struct as Go's decoder writes it in errors; nothing for any other type."""
+    kind = program.kind(address)
+    if kind == Kind.POINTER:
+        return _written(program, program.element(address))
+    written = program.name(address).rpartition("/")[2]
+    package, _, name = written.partition(".")
+    if package.isidentifier() and name.isidentifier():
+        return written if kind != Kind.STRUCT else ""
+    if kind == Kind.SLICE:
+        element = _written(program, program.element(address))
+        return f"[]{element}" if element else ""
+    return ""
 
 
 def _field(program: gotypes.Program, member: gotypes.Member, table: Table) -> Field | None:
