@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import socket
-import uuid
 from collections.abc import Callable
 
-from kijabi.client import delegated, informer, kubeconfig, leases, rest, serving
+from kijabi.client import delegated, informer, kubeconfig, leading, rest, serving
 from kijabi.controllers import accounts, contract, roster
 from kijabi.controllers.options import Options
 from kijabi.kit import clock, tasks
@@ -19,7 +16,7 @@ log = logging.getLogger(__name__)
 
 __all__ = ["Options", "lead", "run"]
 
-LEASE, NAMESPACE = "kube-controller-manager", "kube-system"
+LEASE = "kube-controller-manager"
 
 
 async def lead(
@@ -51,43 +48,9 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(client.wire.close)
         if options.secure_port:
-            await stack.enter_async_context(serving.serving(_endpoint(options), delegated.Delegated(client)))
-        work = asyncio.ensure_future(_work(client, options))
-        stopping = asyncio.ensure_future(stop.wait())
-        try:
-            await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (work, stopping):
-                task.cancel()
-            await asyncio.gather(work, stopping, return_exceptions=True)
-    if not stop.is_set():
-        raise SystemExit("leader election lost")
-
-
-def _endpoint(options: Options) -> serving.Endpoint:
-    return serving.Endpoint(
-        options.bind_address,
-        options.secure_port,
-        options.tls_cert_file,
-        options.tls_private_key_file,
-        options.client_ca_file,
-    )
-
-
-async def _work(client: rest.Client, options: Options) -> None:
-    if not options.leader_elect:
-        await _lead_with_accounts(client, options)
-        return
-    elector = leases.Elector(
-        client,
-        LEASE,
-        NAMESPACE,
-        f"{socket.gethostname()}_{uuid.UUID(bytes=os.urandom(16), version=4)}",
-        duration=options.leader_elect_lease_duration,
-        renew=options.leader_elect_renew_deadline,
-        retry=options.leader_elect_retry_period,
-    )
-    await elector.run(lambda: _lead_with_accounts(client, options))
+            await stack.enter_async_context(serving.serving(leading.endpoint(options), delegated.Delegated(client)))
+        work = leading.lead(client, LEASE, options, lambda: _lead_with_accounts(client, options))
+        await leading.until_stopped(work, stop)
 
 
 async def _lead_with_accounts(client: rest.Client, options: Options) -> None:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import socket
-import uuid
 from typing import Any
 
-from kijabi.client import delegated, informer, kubeconfig, leases, rest, serving
+from kijabi.client import delegated, informer, kubeconfig, leading, rest, serving
 from kijabi.kit import clock, tasks
 from kijabi.scheduler import configuration, scheduler
 from kijabi.scheduler.options import Options
 
 __all__ = ["Options", "lead", "run"]
 
-LEASE, NAMESPACE = "kube-scheduler", "kube-system"
+LEASE = "kube-scheduler"
 
 
 async def lead(placing: scheduler.Scheduler, informers: informer.Informers, timepiece: clock.Clock) -> None:
@@ -36,34 +33,8 @@ async def run(options: Options, stop: asyncio.Event) -> None:
         stack.push_async_callback(client.wire.close)
         if options.secure_port:
             await stack.enter_async_context(_serving(options, client, placing))
-        work = asyncio.ensure_future(_work(client, informers, placing, options))
-        stopping = asyncio.ensure_future(stop.wait())
-        try:
-            await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (work, stopping):
-                task.cancel()
-            await asyncio.gather(work, stopping, return_exceptions=True)
-    if not stop.is_set():
-        raise SystemExit("leader election lost")
-
-
-async def _work(
-    client: rest.Client, informers: informer.Informers, placing: scheduler.Scheduler, options: Options
-) -> None:
-    if not options.leader_elect:
-        await lead(placing, informers, clock.SYSTEM)
-        return
-    elector = leases.Elector(
-        client,
-        LEASE,
-        NAMESPACE,
-        f"{socket.gethostname()}_{uuid.UUID(bytes=os.urandom(16), version=4)}",
-        duration=options.leader_elect_lease_duration,
-        renew=options.leader_elect_renew_deadline,
-        retry=options.leader_elect_retry_period,
-    )
-    await elector.run(lambda: lead(placing, informers, clock.SYSTEM))
+        work = leading.lead(client, LEASE, options, lambda: lead(placing, informers, clock.SYSTEM))
+        await leading.until_stopped(work, stop)
 
 
 def _serving(
@@ -72,11 +43,4 @@ def _serving(
     async def explained(rest_of_path: str) -> Any:
         return placing.history.of(rest_of_path)
 
-    endpoint = serving.Endpoint(
-        options.bind_address,
-        options.secure_port,
-        options.tls_cert_file,
-        options.tls_private_key_file,
-        options.client_ca_file,
-    )
-    return serving.serving(endpoint, delegated.Delegated(client), {"/explain/": explained})
+    return serving.serving(leading.endpoint(options), delegated.Delegated(client), {"/explain/": explained})
