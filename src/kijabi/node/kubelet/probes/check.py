@@ -164,9 +164,7 @@ def _dial(error: OSError) -> str:
 
 async def _grpc(host: str, number: int, service: str, timeout: float) -> Result:
     where = f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
-    # HealthCheckRequest: field 1 is the service's name.
-    name = service.encode()
-    request = b"\x0a" + bytes([len(name)]) + name if 0 < len(name) < 128 else b""
+    request = _health_request(service)
     options = [("grpc.primary_user_agent", _USER_AGENT), ("grpc.enable_http_proxy", 0)]
     async with grpc.aio.insecure_channel(where, options=options) as channel:
         try:
@@ -185,6 +183,17 @@ async def _grpc(host: str, number: int, service: str, timeout: float) -> Result:
     if status != _SERVING:
         return Result(False, f'service unhealthy (responded with "{_STATUS_NAMES.get(status, status)}")')
     return Result(True, "service healthy")
+
+
+def _health_request(service: str) -> bytes:
+    """A HealthCheckRequest: field 1 is the service's name, left out when it is empty."""
+    name = service.encode()
+    length, left = bytearray(), len(name)
+    while left > 127:
+        length.append(left & 127 | 128)
+        left >>= 7
+    length.append(left)
+    return b"\x0a" + bytes(length) + name if name else b""
 
 
 def _rpc_failure(error: grpc.aio.AioRpcError, timeout: float) -> str:
