@@ -7,6 +7,7 @@ Source: "Kubelet authentication/authorization", and k8s.io/apiserver's delegatin
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +19,16 @@ from kijabi.api import kinds
 from kijabi.client import rest
 from kijabi.kit import clock, jsons
 
-ALLOWED_FOR, DENIED_FOR, KNOWN_FOR = 10.0, 10.0, 10.0
-REMEMBERED = 1000
+REMEMBERED = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """For how many seconds answers are remembered: who a token is, that somebody may, that somebody may not."""
+
+    token: float = 10.0
+    allowed: float = 10.0
+    denied: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +48,25 @@ class _Answer:
 class Delegated:
     """Raises what the client raises when the API server cannot be asked."""
 
-    def __init__(self, client: rest.Client, timepiece: clock.Clock = clock.SYSTEM) -> None:
+    def __init__(
+        self, client: rest.Client, timepiece: clock.Clock = clock.SYSTEM, lifetimes: Lifetimes | None = None
+    ) -> None:
         self._client = client
+        self._lifetimes = lifetimes or Lifetimes()
         self._clock = timepiece
         self._answers: dict[Any, _Answer] = {}
 
     async def authenticate(self, certificate: bytes | None, authorization: str) -> Caller | None:
         """The caller behind a DER certificate (already verified) or an ``Authorization`` header; None: nobody known."""
-        if certificate is not None:
-            return of_certificate(certificate)
+        named = of_certificate(certificate) if certificate is not None else None
+        if named is not None:
+            return named
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             return None
-        known = self._remembered(("token", token))
+        # Not the token itself: it is a secret, and this memory lives long.
+        key = ("token", hashlib.sha256(token.strip().encode()).digest())
+        known = self._remembered(key)
         if known is not None:
             return known.value  # type: ignore[no-any-return]
         review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token.strip()}}
@@ -62,7 +77,7 @@ class Delegated:
             caller = Caller(
                 user.get("username", ""), user.get("uid", ""), tuple(user.get("groups") or ()), user.get("extra") or {}
             )
-        self._remember(("token", token), caller, KNOWN_FOR)
+        self._remember(key, caller, self._lifetimes.token)
         return caller
 
     async def authorize(
@@ -74,7 +89,7 @@ class Delegated:
             if resource is not None
             else {"nonResourceAttributes": {"path": path, "verb": verb}}
         )
-        key = ("access", caller.name, caller.groups, jsons.dumps(what))
+        key = ("access", caller.name, caller.uid, caller.groups, jsons.dumps([dict(caller.extra), what]))
         known = self._remembered(key)
         if known is not None:
             return known.value  # type: ignore[no-any-return]
@@ -88,7 +103,7 @@ class Delegated:
         review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
         status = (await self._client.create(kinds.SUBJECT_ACCESS_REVIEWS, review)).get("status") or {}
         answer = (bool(status.get("allowed")), str(status.get("reason") or ""))
-        self._remember(key, answer, ALLOWED_FOR if answer[0] else DENIED_FOR)
+        self._remember(key, answer, self._lifetimes.allowed if answer[0] else self._lifetimes.denied)
         return answer
 
     def _remembered(self, key: Any) -> _Answer | None:
@@ -101,9 +116,11 @@ class Delegated:
         self._answers[key] = _Answer(value, self._clock.monotonic() + seconds)
 
 
-def of_certificate(der: bytes) -> Caller:
-    """The user that a client certificate names: common name and organizations."""
+def of_certificate(der: bytes) -> Caller | None:
+    """The user that a client certificate names: common name and organizations. One without a name is nobody's."""
     subject = x509.load_der_x509_certificate(der).subject
     names = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    if not names or not names[0].value:
+        return None
     groups = [str(attribute.value) for attribute in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
-    return Caller(str(names[0].value) if names else "", groups=(*groups, "system:authenticated"))
+    return Caller(str(names[0].value), groups=(*groups, "system:authenticated"))
