@@ -79,7 +79,7 @@ class RegistryAccess:
         namespace = (obj.get("metadata") or {}).get("namespace", "") if what.namespaced else ""
         context = self.context(what, "create", "", namespace, user, dry_run)
         decoding.check_type(obj, endpoint.gvk)
-        decoding.check(obj, endpoint.gvk, self._reg.parts.schemas, "Strict", context.warnings, [])
+        decoding.check(obj, endpoint.gvk, endpoint.schemas, "Strict", context.warnings, [])
         options = params.WriteOptions("CreateOptions", dry_run)
         return endpoint.decode(await creating.create(self._reg, context, endpoint, obj, options))
 

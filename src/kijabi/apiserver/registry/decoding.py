@@ -11,6 +11,7 @@ from typing import Any
 from kijabi.api import errors, resource, schema
 from kijabi.api.protobuf import compiled, wire
 from kijabi.apiserver import negotiation
+from kijabi.apiserver.registry.registry import Typing
 from kijabi.kit import http, jsons, yamls
 
 Object = resource.Object
@@ -61,7 +62,7 @@ def delete_options(request: http.Request) -> Any:
 def body_object(
     request: http.Request,
     gvk: tuple[str, str, str],
-    schemas: schema.Schemas | None,
+    schemas: Typing | None,
     directive: str,
     warnings: list[str],
 ) -> Object:
@@ -113,7 +114,7 @@ def find_duplicates(body: bytes, obj: Object) -> list[str]:
 def check(
     obj: Object,
     gvk: tuple[str, str, str],
-    schemas: schema.Schemas | None,
+    schemas: Typing | None,
     directive: str,
     warnings: list[str],
     duplicates: list[str],
@@ -135,7 +136,7 @@ def check(
 def as_any_object(
     obj: Any,
     default: tuple[str, str, str],
-    schemas: schema.Schemas | None,
+    schemas: Typing | None,
     directive: str,
     warnings: list[str],
 ) -> Object:

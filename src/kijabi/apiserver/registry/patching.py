@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import errors, patch, schema
+from kijabi.api import errors, patch
 from kijabi.api import field as fields
 from kijabi.apiserver import negotiation
 from kijabi.apiserver.contract import RequestContext
 from kijabi.apiserver.registry import decoding
-from kijabi.apiserver.registry.registry import Object
+from kijabi.apiserver.registry.registry import Object, Typing
 from kijabi.kit import jsons
 
 JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH = negotiation.PATCH_TYPES
@@ -28,7 +28,7 @@ class Patcher:
     """Applies one patch, perhaps several times. ``gvk`` is what the patched object is (a Scale, under ``/scale``)."""
 
     def __init__(
-        self, context: RequestContext, gvk: tuple[str, str, str], schemas: schema.Schemas | None, directive: str
+        self, context: RequestContext, gvk: tuple[str, str, str], schemas: Typing | None, directive: str
     ) -> None:
         self._type = patch_type(context.request.headers.get("Content-Type", ""))
         self._gvk = gvk

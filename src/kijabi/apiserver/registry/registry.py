@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from kijabi.api import errors, resource, schema
+from kijabi.api.schema import types
 from kijabi.apiserver import contract
 from kijabi.apiserver.registry import traits
 from kijabi.apiserver.watchcache import codec, listing
@@ -25,6 +26,22 @@ class Catalog(Protocol):
     def strategies(self) -> Iterable[resource.Strategy]: ...
 
 
+class Typing(Protocol):
+    """What is known of the types of an endpoint's objects: ``schema.Schemas`` for built-in kinds."""
+
+    def check(self, gvk: schema.Kind, obj: Object) -> list[schema.Problem]:
+        """Problems with a decoded object, which is put into the form in which it is stored (see ``Schemas.check``)."""
+        ...
+
+    def merge_info(self, gvk: schema.Kind) -> types.Type | None:
+        """The type that a strategic merge follows; None where there is none (custom resources)."""
+        ...
+
+    def type_of(self, gvk: schema.Kind) -> types.Type | None:
+        """The type that server-side apply follows; None: nothing is known, every list is atomic."""
+        ...
+
+
 class Stored(NamedTuple):
     """What a write left: stored bytes and their revision (0: not stored, a dry run of a creation)."""
 
@@ -41,6 +58,7 @@ class Endpoint:
     codec: codec.AnyCodec
     cache: Cache
     traits: traits.Traits
+    schemas: Typing | None = None
     hooks: tuple[contract.StorageHook, ...] = ()
     admission: dict[tuple[str, str], tuple[contract.Admission, ...]] = field(default_factory=dict)
 
@@ -110,7 +128,7 @@ class Registry:
             reader = self.parts.catalog.by_path(stored.group, stored.version, stored.plural) or strategy
             cache = self.caches[prefix] = Cache(prefix, reader)
         self.endpoints[what.group, what.version, what.plural] = Endpoint(
-            strategy, _codec(strategy), cache, traits.of(what)
+            strategy, _codec(strategy), cache, traits.of(what), self.parts.schemas
         )
 
     def endpoint(self, what: resource.Resource) -> Endpoint:

@@ -18,6 +18,7 @@ from kijabi.apiserver.registry import (
     parts,
     patching,
     reading,
+    registry,
     scaling,
     watching,
 )
@@ -88,9 +89,14 @@ class Verbs:
         response = reading.present(self._reg, context.request, endpoint, body, media, status)
         return responses.warn(response, context.warnings)
 
-    def _decode(self, context: RequestContext, gvk: tuple[str, str, str], options: params.WriteOptions) -> Object:
+    def _decode(
+        self,
+        context: RequestContext,
+        gvk: tuple[str, str, str],
+        schemas: registry.Typing | None,
+        options: params.WriteOptions,
+    ) -> Object:
         context.dry_run = options.dry_run
-        schemas = self._reg.parts.schemas
         return decoding.body_object(context.request, gvk, schemas, options.field_validation, context.warnings)
 
     async def _create(self, context: RequestContext, endpoint: Endpoint) -> http.Response:
@@ -98,14 +104,14 @@ class Verbs:
             raise not_allowed()
         media = negotiation.accept(context.request)
         options = params.writing(context.request, "CreateOptions")
-        obj = self._decode(context, endpoint.gvk, options)
+        obj = self._decode(context, endpoint.gvk, endpoint.schemas, options)
         stored = await creating.create(self._reg, context, endpoint, obj, options)
         return self._answer(context, endpoint, endpoint.full(stored), media, 201)
 
     async def _update(self, context: RequestContext, endpoint: Endpoint) -> http.Response:
         media = negotiation.accept(context.request)
         options = params.writing(context.request, "UpdateOptions")
-        obj = self._decode(context, endpoint.gvk, options)
+        obj = self._decode(context, endpoint.gvk, endpoint.schemas, options)
         info = context.info
         meta = metadata.of(obj)
         metadata.ensure_namespace(meta, info.namespace)
@@ -142,7 +148,7 @@ class Verbs:
         media = negotiation.accept(request)
         options = params.writing(request, "PatchOptions")
         context.dry_run = options.dry_run
-        patcher = patching.Patcher(context, endpoint.gvk, self._reg.parts.schemas, options.field_validation)
+        patcher = patching.Patcher(context, endpoint.gvk, endpoint.schemas, options.field_validation)
 
         def make(old: Object | None) -> Object:
             if old is None:
@@ -204,7 +210,7 @@ class Verbs:
     async def _update_scale(self, context: RequestContext, endpoint: Endpoint) -> http.Response:
         media = negotiation.accept(context.request)
         options = params.writing(context.request, "UpdateOptions")
-        scale = self._decode(context, scaling.GVK, options)
+        scale = self._decode(context, scaling.GVK, self._reg.parts.schemas, options)
         metadata.check_name(metadata.of(scale), context.info.name)
         obj = await self._rescale(context, endpoint, options, lambda old: scale)
         return self._scale_answer(context, endpoint, obj, media)
