@@ -1,21 +1,26 @@
 """/openapi/v2 and /openapi/v3: the schemas of everything, for clients that validate, explain and complete.
 
 Version 3 is one document per group version; its address carries the hash of its content, so that a client may keep it
-for ever. Documents are made on first use, in a worker thread. Source: "OpenAPI specification" in the documentation.
+for ever. Documents of built-in kinds are made on first use, in a worker thread; other sources (custom resources,
+aggregated servers) ``offer`` theirs in version 3's form, from which version 2 is merged. Source: "OpenAPI
+specification" in the documentation.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 import orjson
 
-from kijabi.api.schema import protobuf
+from kijabi.api import resource
+from kijabi.api.schema import downgrade, protobuf
 from kijabi.apiserver import negotiation, responses
 from kijabi.kit import http
+
+Object = resource.Object
 
 
 class Documents(Protocol):
@@ -33,19 +38,48 @@ class Documents(Protocol):
 _ANSWERED = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 _PROTOBUF = (protobuf.MEDIA_TYPE, _ANSWERED)
 
+Made = tuple[bytes, str]
+
 
 class OpenApi:
-    """``group_versions`` are (group, version), in discovery's order."""
+    """``group_versions`` are the built-in (group, version), in discovery's order."""
 
     def __init__(self, documents: Documents, group_versions: Iterable[tuple[str, str]]) -> None:
         self._documents = documents
-        self._paths = [f"apis/{group}/{version}" if group else f"api/{version}" for group, version in group_versions]
-        self._v2: dict[str, tuple[bytes, str]] = {}
-        self._v3: dict[str, tuple[bytes, str]] = {}
+        self._builtin = [f"apis/{group}/{version}" if group else f"api/{version}" for group, version in group_versions]
+        self._offers: dict[str, dict[str, Object]] = {}
+        self._v2: dict[str, Made] = {}
+        self._v3: dict[str, Made] = {}
         self._making = asyncio.Lock()
 
+    def offer(self, source: str, documents: Mapping[str, Object]) -> None:
+        """Replace all that ``source`` offered before: group version path (``apis/g/v``) → OpenAPI 3 document.
+
+        The documents are kept, not copied; one that is the same object as before keeps its encoded form.
+        """
+        before, now = self._offers.get(source, {}), dict(documents)
+        if before.keys() == now.keys() and all(before[path] is now[path] for path in now):
+            return
+        for path in before.keys() | now.keys():
+            if before.get(path) is not now.get(path) and path not in self._builtin:
+                self._v3.pop(path, None)
+        self._offers[source] = now
+        self._v2.clear()
+
+    def _added(self) -> dict[str, Object]:
+        """What is offered beside the built-in kinds; the first source that has a group version gives it."""
+        found: dict[str, Object] = {}
+        for offered in self._offers.values():
+            for path, document in offered.items():
+                if path not in self._builtin:
+                    found.setdefault(path, document)
+        return found
+
+    def _paths(self) -> list[str]:
+        return [*self._builtin, *self._added()]
+
     def paths(self) -> list[str]:
-        return ["/openapi/v2", "/openapi/v3", *(f"/openapi/v3/{path}" for path in self._paths)]
+        return ["/openapi/v2", "/openapi/v3", *(f"/openapi/v3/{path}" for path in self._paths())]
 
     async def page(self, request: http.Request) -> http.Response | None:
         path = request.path.rstrip("/")
@@ -54,35 +88,68 @@ class OpenApi:
         if path == "/openapi/v3":
             return await self._index(request)
         name = path.removeprefix("/openapi/v3/")
-        return await self._serve_v3(request, name) if name in self._paths else None
+        return await self._serve_v3(request, name) if name in self._paths() else None
 
     async def _serve_v2(self, request: http.Request) -> http.Response:
         packed = any(type_ in _PROTOBUF for type_, _ in negotiation.clauses(request.headers.get("Accept", "")))
         media = _ANSWERED if packed else negotiation.JSON
-        make = self._documents.openapi_v2_protobuf if packed else self._documents.openapi_v2
         async with self._making:
-            if media not in self._v2:
-                self._v2[media] = await asyncio.to_thread(_made, make)
-        body, tag = self._v2[media]
+            made = self._v2.get(media)
+            if made is None:
+                added = list(self._added().values())
+                made = await asyncio.to_thread(_tagged, self._merged_packed if packed else self._merged, added)
+                if added == list(self._added().values()):
+                    self._v2[media] = made
+        body, tag = made
         return _unless_known(request, body, {"Content-Type": media, "ETag": f'"{tag}"', "Vary": "Accept"})
 
-    async def _document(self, name: str) -> tuple[bytes, str]:
+    def _merged(self, added: list[Object]) -> bytes:
+        if not added:
+            return self._documents.openapi_v2()
+        whole: dict[str, Any] = orjson.loads(self._documents.openapi_v2())
+        for document in added:
+            more = downgrade.document(document)
+            whole["paths"].update(more["paths"])
+            for name, definition in more["definitions"].items():
+                whole["definitions"].setdefault(name, definition)
+        return orjson.dumps(whole)
+
+    def _merged_packed(self, added: list[Object]) -> bytes:
+        # Messages of protobuf merge by standing behind each other.
+        parts = [self._documents.openapi_v2_protobuf()]
+        parts += [protobuf.document(downgrade.document(document, only_own=True)) for document in added]
+        return b"".join(parts)
+
+    async def _document(self, name: str) -> Made | None:
+        """None where the document is no longer offered."""
         async with self._making:
-            if name not in self._v3:
-                self._v3[name] = await asyncio.to_thread(_made, lambda: self._documents.openapi_v3(name))
-        return self._v3[name]
+            made = self._v3.get(name)
+            if made is None:
+                added = self._added().get(name)
+                if name in self._builtin:
+                    made = await asyncio.to_thread(_tagged, lambda _: self._documents.openapi_v3(name) or b"{}", [])
+                elif added is None:
+                    return None
+                else:
+                    made = _tagged(lambda documents: orjson.dumps(documents[0]), [added])
+                self._v3[name] = made
+        return made
 
     async def _index(self, request: http.Request) -> http.Response:
         paths = {}
-        for name in self._paths:
-            _, tag = await self._document(name)
-            paths[name] = {"serverRelativeURL": f"/openapi/v3/{name}?hash={tag}"}
+        for name in self._paths():
+            made = await self._document(name)
+            if made is not None:
+                paths[name] = {"serverRelativeURL": f"/openapi/v3/{name}?hash={made[1]}"}
         body = orjson.dumps({"paths": paths})
         tag = hashlib.sha512(body).hexdigest().upper()
         return _unless_known(request, body, {"Content-Type": "application/json", "ETag": f'"{tag}"'})
 
-    async def _serve_v3(self, request: http.Request, name: str) -> http.Response:
-        body, tag = await self._document(name)
+    async def _serve_v3(self, request: http.Request, name: str) -> http.Response | None:
+        made = await self._document(name)
+        if made is None:
+            return None
+        body, tag = made
         asked = request.param("hash")
         if asked and asked != tag:
             # The address of an older document: send the client on to the present one.
@@ -95,8 +162,8 @@ class OpenApi:
         return _unless_known(request, body, headers)
 
 
-def _made(make: Callable[[], bytes | None]) -> tuple[bytes, str]:
-    body = make() or b"{}"
+def _tagged(make: Callable[[list[Object]], bytes], added: list[Object]) -> Made:
+    body = make(added)
     return body, hashlib.sha512(body).hexdigest().upper()
 
 

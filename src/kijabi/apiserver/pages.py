@@ -47,11 +47,13 @@ class StandardPages:
         self._health = health
         self._metrics = metrics
         self._openapi = openapi
-        paths = [*discovery.paths(), *health.paths(), "/metrics", "/version"]
-        if openapi is not None:
-            paths += openapi.paths()
         self._documents = documents or {}
-        self._index = {"paths": sorted([*paths, *self._documents])}
+
+    def _index(self) -> dict[str, list[str]]:
+        paths = [*self._discovery.paths(), *self._health.paths(), "/metrics", "/version", *self._documents]
+        if self._openapi is not None:
+            paths += self._openapi.paths()
+        return {"paths": sorted(paths)}
 
     async def page(self, context: RequestContext) -> http.Response | None:
         request, path = context.request, context.info.path
@@ -63,7 +65,7 @@ class StandardPages:
                 raise errors.MethodNotAllowed("the server does not allow this method on the requested resource")
             return None
         if path in ("/", "/index.html"):
-            return responses.of_object(request, self._index)
+            return responses.of_object(request, self._index())
         if root in ("api", "apis"):
             return self._discovery.page(request)
         if root == "version" and path.strip("/") == "version":

@@ -19,6 +19,9 @@ class RegistryAccess:
         self._reg = reg
 
     def strategy(self, group: str, version: str, plural: str) -> resource.Strategy | None:
+        endpoint = self._reg.endpoints.get((group, version, plural))
+        if endpoint is not None:
+            return endpoint.strategy
         return self._reg.parts.catalog.by_path(group, version, plural)
 
     def get_nowait(self, what: resource.Resource, name: str, namespace: str = "") -> Object | None:

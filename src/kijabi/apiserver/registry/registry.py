@@ -88,6 +88,18 @@ class Endpoint:
         return self.codec.decode(stored.value, stored.revision)
 
 
+@dataclass(slots=True)
+class Added:
+    """One version of a resource that is served from now on. ``reader`` says what selectors may ask of stored objects
+    (the first version's counts)."""
+
+    strategy: resource.Strategy
+    codec: codec.AnyCodec | None = None
+    schemas: Typing | None = None
+    reader: resource.Strategy | None = None
+    hooks: tuple[contract.StorageHook, ...] = ()
+
+
 def is_stored(strategy: resource.Strategy) -> bool:
     """Whether objects of the kind are kept; reviews and bindings are only answered."""
     return "watch" in strategy.resource.verbs
@@ -130,6 +142,42 @@ class Registry:
         self.endpoints[what.group, what.version, what.plural] = Endpoint(
             strategy, _codec(strategy), cache, traits.of(what), self.parts.schemas
         )
+
+    # --- what comes and goes while the server runs
+
+    async def add(self, added: Sequence[Added]) -> None:
+        """Serve these versions of one resource, in place of those of it that are served now.
+
+        Returns when the resource's objects are loaded. Those who watch them in a version served before are cut off, and
+        come back to the new state.
+        """
+        what = added[0].strategy.resource
+        prefix = traits.prefix(what)
+        reader = added[0].reader or added[0].strategy
+        cache = self.caches.get(prefix)
+        if cache is None:
+            cache = Cache(prefix, reader)
+            await self.feed.join(cache)
+        else:
+            cache.reread(reader)
+        self._take_out(what.group, what.plural)
+        for one in added:
+            row = one.strategy.resource
+            self.endpoints[row.group, row.version, row.plural] = Endpoint(
+                one.strategy, one.codec or _codec(one.strategy), cache, traits.of(row), one.schemas, one.hooks
+            )
+
+    def withdraw(self, group: str, plural: str) -> None:
+        """Serve a resource no longer, in any version. What is stored stays."""
+        endpoint = self._take_out(group, plural)
+        if endpoint is not None:
+            self.feed.leave(endpoint.cache)
+
+    def _take_out(self, group: str, plural: str) -> Endpoint | None:
+        found = None
+        for key in [key for key in self.endpoints if key[0] == group and key[2] == plural]:
+            found = self.endpoints.pop(key)
+        return found
 
     def endpoint(self, what: resource.Resource) -> Endpoint:
         """Raises NotFound for a resource that is not stored here."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kijabi.api import served
 from kijabi.api.resource import Resource
 
 _CREATE_ON_UPDATE = {
@@ -88,8 +89,11 @@ def of(what: Resource) -> Traits:
     )
 
 
+_GROUPS = frozenset(row.group for row in served.RESOURCES)
+
+
 def is_builtin(group: str) -> bool:
-    return "." not in group or group.endswith(".k8s.io")
+    return group in _GROUPS
 
 
 def prefix(what: Resource) -> str:

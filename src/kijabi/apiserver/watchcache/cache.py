@@ -6,6 +6,7 @@ and a watch that starts sees exactly the changes after the snapshot it started f
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -43,6 +44,9 @@ class Cache:
         self.oldest = 0
         # The revision of the last change of this resource: an exact read at or after it is a read of now.
         self.changed = 0
+        # Events up to this revision are in what was loaded, or are held back while it is being read.
+        self.loaded = 0.0
+        self._held: list[contract.Event] | None = None
         self._strategy = strategy
         self._ring: deque[Change] = deque()
         self._ring_size = ring
@@ -51,6 +55,15 @@ class Cache:
         self._subscribers: list[Subscriber] = []
 
     # --- the store's side
+
+    def hold(self) -> None:
+        """Keep events for the ``load`` to come: of a cache that joins a feed that runs."""
+        self._held = []
+        self.loaded = math.inf
+
+    @property
+    def is_held(self) -> bool:
+        return self._held is not None
 
     def load(self, entries: Iterable[contract.Entry], revision: int) -> None:
         """Start from a snapshot at ``revision``. Watchers of the time before are cut off."""
@@ -63,10 +76,25 @@ class Cache:
         self._ring.clear()
         self.oldest = revision
         self.changed = revision
+        self.loaded = revision
         for key in before.keys() | self.entries.keys():
             old, new = before.get(key), self.entries.get(key)
             if old is None or new is None or old.revision != new.revision:
                 self._tell(old, new)
+        held, self._held = self._held or [], None
+        for event in held:
+            self.apply(event)
+
+    def reread(self, strategy: resource.Strategy) -> None:
+        """Read what selectors ask by the rules of ``strategy`` from now on. Watchers of the time before are cut off."""
+        self.close_watchers()
+        self._strategy = strategy
+        for item in self.entries.values():
+            item.forget_facts()
+        for change in self._ring:
+            for kept in (change.current, change.previous):
+                if kept is not None:
+                    kept.forget_facts()
 
     def entry_of(self, key: str, value: bytes, revision: int) -> Entry:
         """An entry out of the store's pieces; it is not put into the cache."""
@@ -76,6 +104,10 @@ class Cache:
 
     def apply(self, event: contract.Event) -> None:
         """Take one event in and offer it to the watchers it may concern."""
+        if event.revision <= self.loaded:
+            if self._held is not None:
+                self._held.append(event)
+            return
         key = event.key
         previous = self.entries.get(key)
         if event.value is None:

@@ -47,6 +47,10 @@ class Entry:
             self._facts = read(self.value)
         return self._facts
 
+    def forget_facts(self) -> None:
+        """What may be asked of objects has changed."""
+        self._facts = None
+
 
 class Change:
     """One event of one key: what is there now (None: deleted) and what was (None: created).

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
 
 from kijabi.apiserver.watchcache.cache import Cache
 from kijabi.store import contract
@@ -20,9 +19,9 @@ ROOT = "/registry/"
 
 
 class Feed:
-    """``start``, then ``run`` under a nursery. ``caches`` maps a store prefix to its cache."""
+    """``start``, then ``run`` under a nursery. ``caches`` maps a store prefix to its cache; it is shared."""
 
-    def __init__(self, store: contract.Store, caches: Mapping[str, Cache]) -> None:
+    def __init__(self, store: contract.Store, caches: dict[str, Cache]) -> None:
         self._store = store
         self._caches = caches
         self._watch: contract.Watch | None = None
@@ -32,15 +31,29 @@ class Feed:
     async def start(self) -> None:
         """Load everything. Afterwards reads can be served."""
         page = await self._store.range(ROOT)
-        by_cache: dict[str, list[contract.Entry]] = {prefix: [] for prefix in self._caches}
+        by_cache: dict[str, list[contract.Entry]] = {}
         for entry in page.entries:
             cache = self.cache_of(entry.key)
             if cache is not None:
-                by_cache[cache.prefix].append(entry)
-        for prefix, cache in self._caches.items():
-            cache.load(by_cache[prefix], page.revision)
+                by_cache.setdefault(cache.prefix, []).append(entry)
+        for prefix, cache in list(self._caches.items()):
+            cache.load(by_cache.get(prefix, ()), page.revision)
         self._watch = self._store.watch(ROOT, after=page.revision)
         self._reached(page.revision)
+
+    async def join(self, cache: Cache) -> None:
+        """Add a cache to a feed that runs: it holds what the store has, and misses nothing that happens meanwhile."""
+        cache.hold()
+        self._caches[cache.prefix] = cache
+        page = await self._store.range(cache.prefix)
+        if cache.is_held:
+            cache.load(page.entries, page.revision)
+        await self.reach(page.revision)
+
+    def leave(self, cache: Cache) -> None:
+        """Forget a cache; those who watch it are cut off."""
+        self._caches.pop(cache.prefix, None)
+        cache.close_watchers()
 
     def cache_of(self, key: str) -> Cache | None:
         # A prefix is one segment, or two where a group stands before the resource (and below /registry/services/).
