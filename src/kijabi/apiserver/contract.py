@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from kijabi.api import errors, resource
 from kijabi.kit import http
@@ -138,6 +138,26 @@ class AdmissionAttributes:
     user: UserInfo
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)
+    # What plugins say to the audit log: key → (level from which it is written, text).
+    annotations: dict[str, tuple[str, str]] | None = None
+    # A plugin that changed the object late asks for a second round of them all; there is no third.
+    again: bool = False
+    second_round: bool = False
+    # What a plugin remembers from the first round to the second, by its name.
+    memory: dict[str, Any] | None = None
+
+    def annotate(self, key: str, text: str, level: str = "Metadata") -> None:
+        """Upstream's AddAnnotationWithLevel: the first text of a key stays."""
+        if self.annotations is None:
+            self.annotations = {}
+        self.annotations.setdefault(key, (level, text))
+
+    def remembered(self, name: str, fresh: Callable[[], Any]) -> Any:
+        if self.memory is None:
+            self.memory = {}
+        if name not in self.memory:
+            self.memory[name] = fresh()
+        return self.memory[name]
 
 
 class Admission(Protocol):
@@ -194,12 +214,34 @@ class StorageHook(Protocol):
 Subscriber = Callable[[Object | None, Object | None], None]
 
 
+class Forms(Protocol):
+    """An object's other shapes: its other versions, its Scale; and itself, made sound after somebody changed it."""
+
+    def equivalents(self, what: resource.Resource) -> Sequence[resource.Resource]:
+        """Other versions of a resource under which the same objects are served, those of other groups among them."""
+        ...
+
+    async def convert(self, obj: Object, source: resource.Resource, target: resource.Resource) -> Object:
+        """A copy of ``obj`` as another version of itself. Raises ApiError."""
+        ...
+
+    def settle(self, what: resource.Resource, kind: tuple[str, str, str], obj: Object) -> None:
+        """Check types, drop what is unknown, fill in defaults, in place. ``kind`` is the object's own, which differs
+        from the resource's below it (an Eviction). Raises BadRequest."""
+        ...
+
+    def scale(self, what: resource.Resource, obj: Object) -> Object: ...
+
+
 class Access(Protocol):
     """Reads and writes inside the server. Objects given out are the caller's own: free to keep and to change.
 
     Reads come from the watch cache and are as fresh as the last acknowledged write. Writes go through the registry
     (defaults, admission, validation, preconditions) as ``user``; authorization is not asked.
     """
+
+    @property
+    def forms(self) -> Forms: ...
 
     def strategy(self, group: str, version: str, plural: str) -> resource.Strategy | None: ...
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from kijabi.api import resource, served
 from kijabi.apiserver import contract, negotiation, params, responses
 from kijabi.apiserver.contract import Object, RequestContext, RequestInfo, UserInfo
-from kijabi.apiserver.registry import creating, decoding, deleting, registry, selection
+from kijabi.apiserver.registry import creating, decoding, deleting, forms, registry, selection
 from kijabi.apiserver.registry.registry import Registry
 from kijabi.apiserver.registry.updating import Part, Update, update
 from kijabi.apiserver.watchcache.entry import Entry
@@ -17,6 +17,7 @@ from kijabi.kit import http
 class RegistryAccess:
     def __init__(self, reg: Registry) -> None:
         self._reg = reg
+        self.forms = forms.Forms(reg)
 
     def strategy(self, group: str, version: str, plural: str) -> resource.Strategy | None:
         endpoint = self._reg.endpoints.get((group, version, plural))

@@ -238,6 +238,11 @@ def plugins(
 async def admit(chain: Iterable[contract.Admission], attributes: contract.AdmissionAttributes) -> None:
     for plugin in chain:
         await plugin.admit(attributes)
+    if attributes.again and not attributes.second_round:
+        # Plugins before the one that changed the object have not seen what it became.
+        attributes.second_round = True
+        for plugin in chain:
+            await plugin.admit(attributes)
 
 
 async def validate(chain: Iterable[contract.Admission], attributes: contract.AdmissionAttributes) -> None:
