@@ -7,7 +7,7 @@ Source: k8s.io/apimachinery fields; "Field Selectors" in the documentation.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -46,6 +46,10 @@ class FieldSelector:
             if requirement.field == field and not requirement.negated:
                 return requirement.value
         return None
+
+    def renamed(self, name: Callable[[str], str]) -> FieldSelector:
+        """The same with other names for the fields."""
+        return FieldSelector(tuple(Requirement(name(r.field), r.value, r.negated) for r in self.requirements))
 
     def __str__(self) -> str:
         return ",".join(map(str, self.requirements))

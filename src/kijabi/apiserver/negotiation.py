@@ -146,6 +146,13 @@ def accept(request: http.Request) -> Media:
     return media
 
 
+def refuse_tables(request: http.Request) -> None:
+    """For answers that cannot be shown as a table. Raises NotAcceptable where nothing else is asked for."""
+    header = request.headers.get("Accept", "")
+    if TABLE in header and all(options.get("as") == TABLE for _, options in clauses(header)):
+        raise not_acceptable(spoken(request))
+
+
 def plain(request: http.Request) -> Media:
     """The media type of an answer that has no other shape (a Status, discovery); JSON where nothing fits."""
     accepted = clauses(request.headers.get("Accept", ""))

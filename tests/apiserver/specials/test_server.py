@@ -4,12 +4,13 @@ import asyncio
 
 import pytest
 
-from kijabi.api import errors, kinds
+from kijabi.api import errors, kinds, served
 from kijabi.apiserver import contract, options, program
 from kijabi.client import rest, transport
 from kijabi.kit import pki
 from kijabi.store import memory
 
+EVENTS_V1 = served.find("events.k8s.io/v1", "events")
 ANN = contract.UserInfo("ann", groups=("system:authenticated",))
 
 
@@ -185,3 +186,39 @@ async def test_requests_for_a_pods_kubelet_need_a_node(client):
     await admin.create(kinds.PODS, pod())
     with pytest.raises(errors.BadRequest, match="pod p does not have a host assigned"):
         await admin.raw("POST", "/api/v1/namespaces/default/pods/p/exec", query={"command": "sh"})
+
+
+async def test_events_are_selected_by_the_field_names_of_either_version(assembly, client):
+    admin = client()
+    await admin.create(
+        EVENTS_V1,
+        {
+            "metadata": {"name": "e", "namespace": "default"},
+            "regarding": {"kind": "Pod", "name": "p", "namespace": "default"},
+            "eventTime": "2026-01-01T00:00:00.000000Z",
+            "reportingController": "example.com/doer",
+            "reportingInstance": "doer-1",
+            "action": "Do",
+            "reason": "Done",
+            "type": "Normal",
+        },
+    )
+    for what, selector, found in (
+        (EVENTS_V1, "reportingController=example.com/doer,regarding.name=p", 1),
+        (EVENTS_V1, "regarding.name=q", 0),
+        (kinds.EVENTS, "reportingComponent=example.com/doer,involvedObject.name=p", 1),
+    ):
+        page = await admin.list(what, rest.Selection("default", fields=selector))
+        assert len(page["items"]) == found, selector
+    with pytest.raises(errors.BadRequest, match="field label not supported: source"):
+        await admin.list(EVENTS_V1, rest.Selection("default", fields="source=x"))
+
+
+async def test_a_review_is_not_shown_as_a_table(assembly):
+    admin = transport.Local(assembly.api.handle, contract.SYSTEM)
+    body = b'{"spec": {"nonResourceAttributes": {"path": "/", "verb": "get"}}}'
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    table = "application/json;as=Table;v=v1;g=meta.k8s.io"
+    for accept, status in ((table, 406), (f"{table},application/json", 201)):
+        answer = await admin.request("POST", path, body=body, headers={"Accept": accept})
+        assert answer.status == status

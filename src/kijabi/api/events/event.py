@@ -26,6 +26,9 @@ _NAMES = {
     "deprecatedCount": "count",
 }
 _BACK = {old: new for new, old in _NAMES.items()}
+_SHOWN_FIELDS = {name: name.replace("involvedObject.", "regarding.") for name in event.fields({})}
+_SHOWN_FIELDS["reportingComponent"] = "reportingController"
+_STORED_FIELDS = {shown: name for name, shown in _SHOWN_FIELDS.items()}
 
 
 def to_stored(obj: Object) -> Object:
@@ -40,7 +43,12 @@ def from_stored(obj: Object) -> Object:
     return shown
 
 
-EXTRA = {"stored": event.RESOURCE, "from_stored": from_stored, "to_stored": to_stored}
+def stored_field(name: str) -> str:
+    """The selectable field of a stored event that ``name`` stands for here."""
+    return _STORED_FIELDS.get(name, name)
+
+
+EXTRA = {"stored": event.RESOURCE, "from_stored": from_stored, "to_stored": to_stored, "stored_field": stored_field}
 
 
 def validate_create(obj: Object) -> Errors:
@@ -73,7 +81,7 @@ def validate_update(new: Object, old: Object) -> Errors:
 
 def fields(obj: Object) -> dict[str, str]:
     told = event.fields(to_stored(obj))
-    return {key.replace("involvedObject.", "regarding."): value for key, value in told.items()}
+    return {_SHOWN_FIELDS.get(name, name): value for name, value in told.items() if name != "source"}
 
 
 def columns(obj: Object, now: float) -> list[Any]:

@@ -136,6 +136,7 @@ class RegistryAccess:
         await registry.validate(chosen, attributes)
 
     def decode(self, context: RequestContext) -> Object:
+        negotiation.refuse_tables(context.request)
         options = params.writing(context.request, "CreateOptions")
         context.dry_run = options.dry_run
         default = _expected(context)

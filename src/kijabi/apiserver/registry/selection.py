@@ -47,4 +47,6 @@ def _parse(endpoint: Endpoint, label_text: str, field_text: str) -> tuple[labels
     problem = selectors.unsupported(wanted_fields, offered, endpoint.resource.kind)
     if problem:
         raise errors.BadRequest(problem)
-    return wanted_labels, wanted_fields
+    # What is matched is the stored object, whose version may have other names.
+    renamed = endpoint.strategy.extra.get("stored_field")
+    return wanted_labels, wanted_fields.renamed(renamed) if renamed is not None else wanted_fields
