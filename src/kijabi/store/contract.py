@@ -1,8 +1,8 @@
 """The contract that every store keeps.
 
-Keys are text, ordered by code point; values are bytes. Revision 0 is the empty store. Every method that reads gives the
-revision it read at. A write is acknowledged (its coroutine returns) only when it is durable, and only then do watchers
-hear of it; events arrive in revision order, each exactly once, none left out.
+Keys are text, ordered by code point; values are bytes. An empty store is at revision 0 (one of etcd at 1). Every method
+that reads gives the revision it read at. A write is acknowledged (its coroutine returns) only when it is durable, and
+only then do watchers hear of it; events arrive in revision order, each exactly once, none left out.
 """
 
 from __future__ import annotations
@@ -72,6 +72,11 @@ class Event:
     before: int = 0
 
 
+def mark(revision: int) -> Event:
+    """What a watch with ``marks`` gives for a revision that wrote none of its keys."""
+    return Event("", revision, None, None, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Part of a range. ``more`` says that keys follow; ``remaining`` counts them where the store knows."""
@@ -83,6 +88,9 @@ class Page:
 
 
 class Store(Protocol):
+    # Whether other processes write here too: what a watch has brought may then be older than what is stored.
+    shared: bool
+
     async def get(self, key: str) -> Entry | None:
         """The key's current entry, durable writes only."""
         ...
@@ -105,10 +113,13 @@ class Store(Protocol):
         """Delete; gives the new revision and what was there. A key that is not there: (0, None). Raises Conflict."""
         ...
 
-    def watch(self, prefix: str, *, after: int) -> Watch:
+    def watch(self, prefix: str, *, after: int, marks: bool = False) -> Watch:
         """Every event on keys with ``prefix`` whose revision is above ``after``, then all to come.
 
+        With ``marks`` no revision is passed over in silence: one that wrote other keys is told of by ``mark``. Stores
+        that are not shared, whose every revision is a write of their only user, need not.
         Raises at once: Compacted where events after ``after`` are no longer kept, Future where ``after`` is to come.
+        Where only a server far away knows that they are not kept, the watch raises Compacted later.
         """
         ...
 

@@ -176,6 +176,8 @@ class Expiries:
 class MemoryStore:
     """Keeps the contract but for durability: what is written lives as long as the process."""
 
+    shared = False
+
     def __init__(self) -> None:
         self._state = State()
         self._watchers = Watchers()
@@ -215,7 +217,7 @@ class MemoryStore:
         self._state.apply(event)
         self._watchers.publish([event])
 
-    def watch(self, prefix: str, *, after: int) -> Watch:
+    def watch(self, prefix: str, *, after: int, marks: bool = False) -> Watch:
         watch = Watch()
         missed = self._open().since(prefix, after)
         if missed:

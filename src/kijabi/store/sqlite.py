@@ -41,6 +41,8 @@ class _Write:
 class SqliteStore:
     """Keeps the whole contract. Open it with ``open_store`` and from one event loop."""
 
+    shared = False
+
     def __init__(self, connection: sqlite3.Connection, state: State, expiring: dict[str, tuple[int, float]]) -> None:
         self._connection = connection
         self._state = state
@@ -139,7 +141,7 @@ class SqliteStore:
                 failure.__cause__ = error
                 write.done.set_exception(failure)
 
-    def watch(self, prefix: str, *, after: int) -> Watch:
+    def watch(self, prefix: str, *, after: int, marks: bool = False) -> Watch:
         watch = Watch()
         missed = self._open().since(prefix, after)
         if missed:
