@@ -86,6 +86,10 @@ class Metrics(Collector):
         gc_collector.GCCollector(registry=self._registry)
         self._registry.register(self)
 
+    def also(self, collector: Collector) -> None:
+        """Show what another room counts."""
+        self._registry.register(collector)
+
     def request(self, info: RequestInfo, code: int, seconds: float) -> None:
         label = label_of(info)
         key = (label, code)

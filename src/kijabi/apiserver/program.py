@@ -27,10 +27,12 @@ from kijabi.apiserver import (
     health,
     metrics,
     openapi,
+    outbound,
     proxies,
     server,
     specials,
 )
+from kijabi.apiserver.admission.webhooks import metrics as webhook_metrics
 from kijabi.apiserver.discovery import Discovery
 from kijabi.apiserver.options import Options
 from kijabi.apiserver.pages import StandardPages
@@ -57,6 +59,7 @@ class Assembly:
     deadlines: watching.Deadlines
     bootstrap: bootstrap.ensure.Bootstrap
     forwarding: proxies.Forwarding
+    outbound: outbound.Outbound
     tasks: tasks.Nursery
     state: State
 
@@ -86,6 +89,7 @@ class Assembly:
         self.registry.feed.close()
         await self.tasks.aclose()
         await self.forwarding.relay.close()
+        await self.outbound.webhooks.close()
 
 
 @dataclass(slots=True)
@@ -103,6 +107,8 @@ class More:
     static_tokens: Mapping[str, contract.UserInfo] = field(default_factory=dict)
     catalog: Any = None
     clock: clock.Clock = clock.SYSTEM
+    # Where Services are, for who runs no endpoints that this process could reach.
+    resolver: outbound.services.Resolver | None = None
 
 
 def build(options: Options, store: store_contract.Store, more: More | None = None) -> Assembly:
@@ -115,13 +121,18 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
     access = RegistryAccess(reg)
     authorization = authz.build(access, options)
     authentication = authn.build(access, options, static_tokens=extra.static_tokens, timepiece=extra.clock)
-    plugins = admission.build(access, options, authorization.authorizer, timepiece=extra.clock)
+    outside = outbound.build(access, extra.resolver)
+    hooked = webhook_metrics.Metrics()
+    plugins = admission.build(
+        access, options, authorization.authorizer, timepiece=extra.clock, outside=outside, counts=hooked
+    )
     special = specials.build(access, options, authentication, authorization, timepiece=extra.clock)
     forwarding = proxies.build(access, options)
     reg.equip(plugins, [authorization.hooks, special.hooks])
     limits = flow.Limits(options.max_requests_inflight, options.max_mutating_requests_inflight)
     state = State()
     measure = metrics.Metrics(lambda: limits.inflight, lambda: _objects(reg))
+    measure.also(hooked)
     strategies = list(catalog.strategies())
     pages = StandardPages(
         Discovery(strategies, f"{options.advertise_address}:{options.secure_port}"),
@@ -144,7 +155,7 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
     api = chain.ApiServer(reg, Verbs(reg, deadlines, options.min_request_timeout), steps)
     first = bootstrap.build(access, options, timepiece=extra.clock)
     owner = tasks.Nursery("apiserver", extra.clock)
-    return Assembly(api, reg, access, deadlines, first, forwarding, owner, state)
+    return Assembly(api, reg, access, deadlines, first, forwarding, outside, owner, state)
 
 
 def _objects(reg: registry.Registry) -> Iterable[tuple[str, int]]:

@@ -1,15 +1,14 @@
 """Admission: what a write is made into, and whether it may be, after authorization and before storage.
 
 One plugin a file, run in upstream's order; which are on by default is upstream's choice, and NodeRestriction, which
-upstream's own deployers always add. Left out: the webhook plugins and CEL policies, and the plugins that are off by
-default.
+upstream's own deployers always add. Left out: CEL policies, and the plugins that are off by default.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from kijabi.apiserver import contract
+from kijabi.apiserver import contract, outbound
 from kijabi.apiserver import options as options_
 from kijabi.apiserver.admission import (
     certificates,
@@ -26,7 +25,9 @@ from kijabi.apiserver.admission import (
     service_account,
     storage,
     taint_nodes,
+    webhooks,
 )
+from kijabi.apiserver.admission.webhooks import metrics
 from kijabi.kit import clock, config
 
 
@@ -40,8 +41,12 @@ def build(
     authorizer: contract.Authorizer,
     *,
     timepiece: clock.Clock = clock.SYSTEM,
+    outside: outbound.Outbound | None = None,
+    counts: metrics.Metrics | None = None,
 ) -> contract.AdmissionChain:
     """The plugins in order. Raises UnknownPlugin."""
+    caller = (outside or outbound.build(access)).webhooks
+    counted = counts or metrics.Metrics()
     makers: list[tuple[str, Callable[[], contract.Admission]]] = [
         ("NamespaceLifecycle", lambda: namespace_lifecycle.NamespaceLifecycle(access)),
         ("LimitRanger", lambda: limit_ranger.LimitRanger(access)),
@@ -60,6 +65,8 @@ def build(
         ("CertificateSubjectRestriction", certificates.CertificateSubjectRestriction),
         ("DefaultIngressClass", lambda: ingress_class.DefaultIngressClass(access)),
         ("PodTopologyLabels", lambda: pod_topology_labels.PodTopologyLabels(access)),
+        ("MutatingAdmissionWebhook", lambda: webhooks.MutatingWebhooks(access, caller, counted)),
+        ("ValidatingAdmissionWebhook", lambda: webhooks.ValidatingWebhooks(access, caller, counted)),
         ("ResourceQuota", lambda: resource_quota.ResourceQuota(access)),
     ]
     known = {name for name, _ in makers}
