@@ -22,6 +22,12 @@ CURRENT = "1.36"
 
 Kind = tuple[str, str, str]
 
+_META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+_COMMON = (
+    *(_META + name for name in ("ObjectMeta", "ListMeta", "Status", "Patch", "DeleteOptions")),
+    "io.k8s.api.autoscaling.v1.Scale",
+)
+
 
 class NotCompiled(RuntimeError):
     """There is no compiled file and the package to compile it from is missing, or the minor version is unknown."""
@@ -73,6 +79,11 @@ class Schemas:
         # Read anew for each of the three forms, and not kept: with all descriptions it is larger than the rest of an
         # idle server.
         return openapi.Documents(self.minor, compile.read(self.minor, "full"))
+
+    @functools.cached_property
+    def common_definitions(self) -> dict[str, Any]:
+        """What documents of custom resources refer to, in version 2's form: metadata, Status, Scale and the like."""
+        return self._documents().closure(list(_COMMON))
 
     @functools.cached_property
     def _v2(self) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from kijabi.api import served
+from kijabi.api import resource, served
 from kijabi.api.schema import operations
 from kijabi.api.schema.operations import Operation, Parameter
 
@@ -35,14 +35,21 @@ _MEDIA = "application/json"
 class Documents:
     """The documents of one minor version. ``definitions`` are in version 2's form."""
 
-    def __init__(self, minor: str, definitions: Document) -> None:
+    def __init__(
+        self, minor: str, definitions: Document, patch_types: tuple[str, ...] = operations.PATCH_TYPES
+    ) -> None:
         self._info = {"title": "Kubernetes", "version": f"v{minor}.0"}
+        self._patch_types = patch_types
         self._definitions = definitions
         self._by_kind = {
             (gvk["group"], gvk["version"], gvk["kind"]): name
             for name, definition in definitions.items()
             for gvk in definition.get("x-kubernetes-group-version-kind", ())
         }
+
+    def name_list(self, row: resource.Resource, name: str) -> None:
+        """Say which definition a list of these is, where its kind is not called as usual."""
+        self._by_kind[row.group, row.version, f"{row.kind}List"] = name
 
     def v2(self) -> Document:
         paths: Document = {}
@@ -66,7 +73,7 @@ class Documents:
             schema = self._schema(operation, True, _V2)
             parameters.append({"in": "body", "name": "body", "required": True, "schema": schema})
         answer = self._schema(operation, False, _V2)
-        consumes = list(operations.PATCH_TYPES) if operation.method == "patch" else ["*/*"]
+        consumes = list(self._patch_types) if operation.method == "patch" else ["*/*"]
         return {
             "consumes": consumes,
             "description": operation.id,
@@ -89,15 +96,17 @@ class Documents:
     def v3(self, group_version: str) -> Document | None:
         """``v1`` or ``apps/v1``; ``None`` where that is not served."""
         rows = tuple(row for row in served.RESOURCES if row.api_version == group_version)
-        if not rows:
-            return None
+        return self.v3_of(rows) if rows else None
+
+    def v3_of(self, rows: tuple[resource.Resource, ...]) -> Document:
+        """The document of some resources, all of one group version."""
         paths: Document = {}
         for operation in operations.all_operations(rows):
             item = paths.setdefault(operation.path, {})
             item[operation.method] = self._v3_operation(operation)
             if operation.path_parameters:
                 item["parameters"] = [_v3_parameter(parameter) for parameter in operation.path_parameters]
-        group, _, version = group_version.rpartition("/")
+        group, version = rows[0].group, rows[0].version
         roots = [name for (own, at, _), name in self._by_kind.items() if (own, at) == (group, version)]
         # What only paths refer to, like a scale subresource's kind.
         roots += sorted(_references(paths))
@@ -121,9 +130,13 @@ class Documents:
             **_extensions(operation),
         }
         if operation.has_body:
-            media = operations.PATCH_TYPES if operation.method == "patch" else ("*/*",)
+            media = self._patch_types if operation.method == "patch" else ("*/*",)
             made["requestBody"] = {"content": {kind: {"schema": body} for kind in media}, "required": True}
         return made
+
+    def closure(self, roots: list[str]) -> Document:
+        """These definitions and all they refer to, in version 2's form."""
+        return {name: self._definitions[name] for name in self._closure(roots)}
 
     def _closure(self, roots: list[str]) -> list[str]:
         seen = dict.fromkeys(roots)

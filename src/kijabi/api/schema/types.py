@@ -48,7 +48,11 @@ ANYTHING_GO = "interface {}"
 
 @dataclass(slots=True, eq=False)
 class Type:
-    """``go`` is the type's name in decode errors. ``item`` is the element of a list or the value of a map."""
+    """``go`` is the type's name in decode errors. ``item`` is the element of a list or the value of a map.
+
+    ``list_type`` and ``list_keys`` are those of a list that is no field's (an element, a map's value). A struct with an
+    ``item`` has both fields and other keys; ``ANY`` as the item lets everything in.
+    """
 
     kind: str
     go: str
@@ -56,6 +60,8 @@ class Type:
     fields: dict[str, Field] = field(default_factory=dict)
     item: Type | None = None
     map_type: str = ""
+    list_type: str = ""
+    list_keys: tuple[str, ...] = ()
 
     def field(self, name: str) -> Field | None:
         return self.fields.get(name)
@@ -77,6 +83,8 @@ class Field:
     list_keys: tuple[str, ...] = ()
     map_type: str = ""
     required: bool = False
+    # What a list's key is where an element leaves it out; None: nothing.
+    default: Any = None
 
 
 class Graph:
