@@ -5,9 +5,11 @@ Source: "Dynamic Admission Control" in the documentation.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from kijabi.api import checks, field, names, printing, resource
+from kijabi.api.admissionregistration import clients, rules
 from kijabi.api.checks import Errors
 from kijabi.api.resource import Object
 
@@ -16,7 +18,8 @@ COLUMNS = (
     printing.number("Webhooks", "Webhooks indicates the number of webhooks registered in this configuration"),
     printing.AGE,
 )
-_OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
+VERSIONS = ("v1", "v1beta1")
+_NO_EFFECTS = ("None", "NoneOnDryRun")
 
 
 def default(obj: Object) -> None:
@@ -45,77 +48,98 @@ def prepare_update(new: Object, old: Object) -> None:
     resource.count_generation(new, old, (new.get("webhooks") or []) != (old.get("webhooks") or []))
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Allowed:
+    """What an object that is already stored may go on with, from before it was forbidden."""
+
+    side_effects: bool = False
+    unknown_versions: bool = False
+    same_names: bool = False
+
+
 def validate_create(obj: Object) -> Errors:
+    return _validate(obj, Allowed())
+
+
+def validate_update(new: Object, old: Object) -> Errors:
+    before = old.get("webhooks") or ()
+    listed = [one.get("name") for one in before]
+    return _validate(
+        new,
+        Allowed(
+            any(one.get("sideEffects") not in _NO_EFFECTS for one in before),
+            any(one.get("admissionReviewVersions") and not _knows_version(one) for one in before),
+            len(set(listed)) < len(listed),
+        ),
+    )
+
+
+def _validate(obj: Object, allowed: Allowed) -> Errors:
     found: Errors = []
     seen: set[str] = set()
     for position, webhook in enumerate(obj.get("webhooks") or ()):
         path = f"webhooks[{position}]"
         name = webhook.get("name", "")
-        found += _webhook(webhook, path)
-        if name in seen:
+        found += _webhook(webhook, path, allowed)
+        found += _versions(webhook, field.child(path, "admissionReviewVersions"), allowed)
+        if name and name in seen and not allowed.same_names:
             found.append(field.duplicate(f"{path}.name", name))
         seen.add(name)
     return found
 
 
-def _webhook(webhook: Object, path: str) -> Errors:
-    name = webhook.get("name", "")
-    found = checks.required_word(name, field.child(path, "name"), names.dns_subdomain)
-    if name and not found and name.count(".") < 2:
-        text = "should be a domain with at least three segments separated by dots"
-        found.append(field.invalid(field.child(path, "name"), name, text))
-    if not set(webhook.get("admissionReviewVersions") or ()) & {"v1", "v1beta1"}:
-        where = field.child(path, "admissionReviewVersions")
-        if not webhook.get("admissionReviewVersions"):
-            found.append(field.required(where, "must specify one of v1, v1beta1"))
-        else:
-            text = "must include at least one of v1, v1beta1"
-            found.append(field.invalid(where, webhook["admissionReviewVersions"], text))
+def qualified(name: str, path: str) -> Errors:
+    """A name with at least three segments."""
+    if not name:
+        return [field.required(path)]
+    problems = names.dns_subdomain(name)
+    if not problems and name.count(".") < 2:
+        problems = ["should be a domain with at least three segments separated by dots"]
+    return [field.invalid(path, name, ",".join(problems))] if problems else []
+
+
+def _webhook(webhook: Object, path: str, allowed: Allowed) -> Errors:
+    def at(key: str) -> str:
+        return field.child(path, key)
+
+    found = qualified(webhook.get("name", ""), at("name"))
     for position, rule in enumerate(webhook.get("rules") or ()):
-        found += _rule(rule, field.index(field.child(path, "rules"), position))
-    found += checks.optional(webhook.get("failurePolicy"), field.child(path, "failurePolicy"), ("Fail", "Ignore"))
-    found += checks.optional(webhook.get("matchPolicy"), field.child(path, "matchPolicy"), ("Equivalent", "Exact"))
-    effects = ("None", "NoneOnDryRun")
-    found += checks.one_of(webhook.get("sideEffects"), field.child(path, "sideEffects"), effects)
-    again = ("IfNeeded", "Never")
-    found += checks.optional(webhook.get("reinvocationPolicy"), field.child(path, "reinvocationPolicy"), again)
+        found += rules.with_operations(rule, field.index(at("rules"), position))
+    found += checks.optional(webhook.get("failurePolicy"), at("failurePolicy"), ("Fail", "Ignore"))
+    found += checks.optional(webhook.get("matchPolicy"), at("matchPolicy"), ("Equivalent", "Exact"))
+    effects = ("None", "NoneOnDryRun", "Some", "Unknown") if allowed.side_effects else _NO_EFFECTS
+    if webhook.get("sideEffects") is None:
+        found.append(field.required(at("sideEffects"), f"must specify one of {', '.join(effects)}"))
+    elif webhook["sideEffects"] not in effects:
+        found.append(field.not_supported(at("sideEffects"), webhook["sideEffects"], effects))
     seconds = webhook.get("timeoutSeconds", 10)
     if not 1 <= seconds <= 30:
         text = "the timeout value must be between 1 and 30 seconds"
-        found.append(field.invalid(field.child(path, "timeoutSeconds"), seconds, text))
+        found.append(field.invalid(at("timeoutSeconds"), seconds, text))
     for key in ("namespaceSelector", "objectSelector"):
-        found += checks.selector(webhook.get(key), field.child(path, key))
-    return found + _client(webhook.get("clientConfig") or {}, field.child(path, "clientConfig"))
+        found += checks.selector(webhook.get(key), at(key))
+    found += checks.optional(webhook.get("reinvocationPolicy"), at("reinvocationPolicy"), ("IfNeeded", "Never"))
+    return found + clients.validate(webhook.get("clientConfig") or {}, at("clientConfig"))
 
 
-def _rule(rule: Object, path: str) -> Errors:
+def _knows_version(webhook: Object) -> bool:
+    return bool(set(webhook.get("admissionReviewVersions") or ()) & set(VERSIONS))
+
+
+def _versions(webhook: Object, path: str, allowed: Allowed) -> Errors:
+    listed = webhook.get("admissionReviewVersions") or []
+    if not listed:
+        return [field.required(path, f"must specify one of {', '.join(VERSIONS)}")]
     found: Errors = []
-    for key in ("apiGroups", "apiVersions", "resources", "operations"):
-        listed, where = rule.get(key) or [], field.child(path, key)
-        if not listed:
-            found.append(field.required(where))
-        if len(listed) > 1 and "*" in listed:
-            text = "if '*' is present, must not specify other values"
-            found.append(field.invalid(where, listed, text))
-    for position, operation in enumerate(rule.get("operations") or ()):
-        found += checks.optional(operation, field.index(field.child(path, "operations"), position), _OPERATIONS)
-    return found + checks.optional(rule.get("scope"), field.child(path, "scope"), ("*", "Cluster", "Namespaced"))
-
-
-def _client(config: Object, path: str) -> Errors:
-    url, service = config.get("url"), config.get("service")
-    if (url is None) == (service is None):
-        return [field.required(path, "exactly one of url or service is required")]
-    if url is not None:
-        where = field.child(path, "url")
-        text = "'https' is the only allowed URL scheme; desired format: https://host[/path]"
-        return [] if url.startswith("https://") else [field.invalid(where, url.partition(":")[0], text)]
-    where = field.child(path, "service")
-    return [field.required(field.child(where, key)) for key in ("name", "namespace") if not (service or {}).get(key)]
-
-
-def validate_update(new: Object, old: Object) -> Errors:
-    return validate_create(new)
+    for position, version in enumerate(listed):
+        where = field.index(path, position)
+        if version in listed[:position]:
+            found.append(field.invalid(where, version, "duplicate version"))
+            continue
+        found += checks.word(version, where, names.dns1035_label)
+    if not _knows_version(webhook) and not allowed.unknown_versions:
+        found.append(field.invalid(path, listed, f"must include at least one of {', '.join(VERSIONS)}"))
+    return found
 
 
 def columns(obj: Object, now: float) -> list[Any]:

@@ -10,7 +10,7 @@ import aiohttp
 from kijabi.api import errors, kinds
 from kijabi.apiserver import contract
 from kijabi.apiserver import options as options_
-from kijabi.apiserver.proxies import locations, relay
+from kijabi.apiserver.proxies import connecting, locations, relay
 from kijabi.kit import http
 
 Object = contract.Object
@@ -92,7 +92,7 @@ class Pods:
     async def _carry(
         self, context: contract.RequestContext, kind: str, query: str, *, in_container: bool
     ) -> http.Response:
-        await _admit(context)
+        await connecting.admit(context, kinds.PODS)
         pod = await _pod(context)
         inside = locations.container(pod, context.request.param("container")) if in_container else ""
         backend = await self._kubelets.backend(locations.host(pod), _path(kind, pod, inside, query))
@@ -106,26 +106,6 @@ async def _pod(context: contract.RequestContext) -> Object:
     if found is None:
         raise errors.not_found("pods", context.info.name)
     return found
-
-
-async def _admit(context: contract.RequestContext) -> None:
-    info = context.info
-    options: Object = {key: values[0] for key, values in context.request.query.items() if values}
-    await context.access.admit(
-        contract.AdmissionAttributes(
-            contract.CONNECT,
-            kinds.PODS,
-            info.subresource,
-            info.name,
-            info.namespace,
-            options,
-            None,
-            {},
-            context.user,
-            False,
-            context.warnings,
-        )
-    )
 
 
 def _path(kind: str, pod: Object, inside: str, query: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import ssl
+from urllib.parse import unquote
 
 from kijabi.api import errors, kinds
 from kijabi.apiserver import contract
-from kijabi.apiserver.proxies import locations, relay
+from kijabi.apiserver.proxies import connecting, locations, relay
 from kijabi.apiserver.proxies.pods import Kubelets
 from kijabi.kit import http
 
@@ -24,6 +25,7 @@ class Proxies:
     async def node(self, context: contract.RequestContext) -> http.Response:
         scheme, name, port = _split(context, "node")
         path = _path(context, namespaced=False)
+        await connecting.admit(context, kinds.NODES, _shown(path))
         if path is None:
             return _with_slash(context)
         kubelet = await self._kubelets.backend(name, path)
@@ -35,6 +37,7 @@ class Proxies:
     async def pod(self, context: contract.RequestContext) -> http.Response:
         scheme, name, port = _split(context, "pod")
         path = _path(context, namespaced=True)
+        await connecting.admit(context, kinds.PODS, _shown(path))
         if path is None:
             return _with_slash(context)
         found = await context.access.get(kinds.PODS, name, context.info.namespace)
@@ -46,6 +49,7 @@ class Proxies:
     async def service(self, context: contract.RequestContext) -> http.Response:
         scheme, name, port = _split(context, "service")
         path = _path(context, namespaced=True)
+        await connecting.admit(context, kinds.SERVICES, _shown(path))
         if path is None:
             return _with_slash(context)
         namespace = context.info.namespace
@@ -94,6 +98,10 @@ def _path(context: contract.RequestContext, *, namespaced: bool) -> str | None:
             return None
         below = "/"
     return f"{below}?{request.query_string}" if request.query_string else below
+
+
+def _shown(path: str | None) -> str:
+    return unquote((path or "").partition("?")[0])
 
 
 def _with_slash(context: contract.RequestContext) -> http.Response:

@@ -37,8 +37,8 @@ async def test_defaults_are_filled_in_after_a_patch_and_the_result_is_validated(
 
 
 async def test_each_sees_what_those_before_it_made_in_the_order_of_names(both: Any) -> None:
-    for path in ("/1", "/2", "/3"):
-        both.outside.answers[path] = lambda request, key=path.strip("/"): both.patch(
+    for key in ("1", "2", "3"):
+        both.outside.answers[f"/{key}"] = lambda request, key=key: both.patch(
             add(f"/data/{key}", str(len(request["object"]["data"])))
         )
     await both.configure("mutating", both.outside.hook("/2"), both.outside.hook("/3"), name="b")

@@ -251,6 +251,28 @@ async def test_a_namespace_is_selected_by_its_own_labels(both: Any) -> None:
     assert both.outside.asked[0][1]["request"]["namespace"] == "one"
 
 
+async def test_what_connects_to_a_pod_is_shown(both: Any) -> None:
+    container = {"name": "c", "image": "i"}
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [container], "automountServiceAccountToken": False}}
+    assert (await both.send("POST", "/api/v1/namespaces/default/pods", pod))[0] == 201
+    both.outside.answers["/ask"] = lambda _: {"allowed": False, "status": {"message": "no shells"}}
+    rule = {"resources": ["pods/exec"], "operations": ["CONNECT"]}
+    await both.configure("validating", both.outside.hook(rule=rule))
+    path = "/api/v1/namespaces/default/pods/p/exec?command=ls&command=-l&stdin=true&container=c"
+    status, body, _ = await both.send("POST", path)
+    assert (status, body["message"]) == (400, f"{DENIED}: no shells")
+    request = both.outside.asked[0][1]["request"]
+    assert request["object"] == {
+        "kind": "PodExecOptions",
+        "apiVersion": "v1",
+        "stdin": True,
+        "container": "c",
+        "command": ["ls", "-l"],
+    }
+    assert request["kind"] == {"group": "", "version": "v1", "kind": "PodExecOptions"}
+    assert (request["subResource"], request["name"], request["options"]) == ("exec", "p", None)
+
+
 EVENT = {"reason": "R", "message": "hi", "type": "Normal", "involvedObject": {"kind": "Pod", "namespace": "default"}}
 
 
