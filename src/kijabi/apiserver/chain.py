@@ -90,6 +90,10 @@ class ApiServer:
             response = responses.of_error(request, error)
         except (store_contract.Closed, TimeoutError) as error:
             response = responses.of_error(request, _unavailable(info, error))
+        except store_contract.StoreError as error:
+            # The store's refusal (a value too large, no space): its words are the answer, and no bug of ours.
+            log.error("%s %s: the store refuses: %s", request.method, request.path, error)
+            response = responses.of_error(request, errors.InternalError(str(error)))
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
             response = responses.of_error(

@@ -16,6 +16,13 @@ class Options:
     """
 
     store: str = "memory:"
+    # A store that several servers share. With servers named here ``store`` is not used.
+    etcd_servers: tuple[str, ...] = ()
+    etcd_cafile: str = ""
+    etcd_certfile: str = ""
+    etcd_keyfile: str = ""
+    etcd_prefix: str = "/registry"
+    etcd_compaction_interval: float = 300.0
     bind_address: str = "0.0.0.0"
     secure_port: int = 6443
     advertise_address: str = ""
@@ -64,5 +71,7 @@ class Options:
     request_timeout: int = 60
     default_watch_cache_size: int = 100
     event_ttl: int = 3600
+    # How many servers there are, for the endpoint reconciler ``master-count``.
+    apiserver_count: int = 1
     # The in-process cluster leaves the kubernetes Service's endpoints alone: there is no socket to point at.
     endpoint_reconciler_type: str = "lease"

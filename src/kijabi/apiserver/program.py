@@ -31,6 +31,7 @@ from kijabi.apiserver import (
     proxies,
     server,
     specials,
+    storage,
 )
 from kijabi.apiserver.admission.webhooks import metrics as webhook_metrics
 from kijabi.apiserver.discovery import Discovery
@@ -41,12 +42,8 @@ from kijabi.apiserver.registry.access import RegistryAccess
 from kijabi.apiserver.registry.verbs import Verbs
 from kijabi.kit import clock, pki, tasks
 from kijabi.store import contract as store_contract
-from kijabi.store import memory, sqlite
 
 log = logging.getLogger(__name__)
-
-# Upstream's --etcd-compaction-interval: what is older than this can no longer be listed or watched from.
-COMPACT_EVERY = 300.0
 
 
 @dataclass(slots=True)
@@ -60,6 +57,8 @@ class Assembly:
     bootstrap: bootstrap.ensure.Bootstrap
     forwarding: proxies.Forwarding
     outbound: outbound.Outbound
+    compaction: storage.Compaction
+    heartbeat: storage.Heartbeat
     tasks: tasks.Nursery
     state: State
 
@@ -68,16 +67,12 @@ class Assembly:
         await self.registry.feed.start()
         self.tasks.keep(self.registry.feed.run, "feed")
         self.deadlines.start(self.tasks)
-        self.tasks.keep(self._compact, "compaction")
+        self.tasks.keep(self.compaction.run, "compaction")
+        if self.registry.store.shared:
+            self.tasks.keep(self.heartbeat.run, "store-heartbeat")
         await self.bootstrap.ensure()
         self.tasks.keep(self.bootstrap.keep, "bootstrap")
         self.state.ready = True
-
-    async def _compact(self) -> None:
-        while True:
-            before = self.registry.feed.revision
-            await self.registry.clock.sleep(COMPACT_EVERY)
-            await self.registry.store.compact(before)
 
     async def stop_serving(self) -> None:
         """Say that no more requests should come, and end the watches."""
@@ -131,12 +126,14 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
     reg.equip(plugins, [authorization.hooks, special.hooks])
     limits = flow.Limits(options.max_requests_inflight, options.max_mutating_requests_inflight)
     state = State()
+    compaction = storage.Compaction(store, options.etcd_compaction_interval, extra.clock)
+    heartbeat = storage.Heartbeat(store, extra.clock)
     measure = metrics.Metrics(lambda: limits.inflight, lambda: _objects(reg))
     measure.also(hooked)
     strategies = list(catalog.strategies())
     pages = StandardPages(
         Discovery(strategies, f"{options.advertise_address}:{options.secure_port}"),
-        _health(state, reg),
+        _health(state, reg, heartbeat),
         measure,
         openapi.OpenApi(schemas, _group_versions(strategies)),
         authentication.documents,
@@ -153,9 +150,9 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
         timeout=options.request_timeout,
     )
     api = chain.ApiServer(reg, Verbs(reg, deadlines, options.min_request_timeout), steps)
-    first = bootstrap.build(access, options, timepiece=extra.clock)
+    first = bootstrap.build(access, options, store=store, timepiece=extra.clock)
     owner = tasks.Nursery("apiserver", extra.clock)
-    return Assembly(api, reg, access, deadlines, first, forwarding, outside, owner, state)
+    return Assembly(api, reg, access, deadlines, first, forwarding, outside, compaction, heartbeat, owner, state)
 
 
 def _objects(reg: registry.Registry) -> Iterable[tuple[str, int]]:
@@ -167,9 +164,9 @@ def _group_versions(strategies: Iterable[Any]) -> list[tuple[str, str]]:
     return list(dict.fromkeys((one.resource.group, one.resource.version) for one in strategies))
 
 
-def _health(state: State, reg: registry.Registry) -> health.Health:
+def _health(state: State, reg: registry.Registry, heartbeat: storage.Heartbeat) -> health.Health:
     def loaded() -> str:
-        return "" if reg.feed.revision or state.ready else "the caches are not loaded yet"
+        return heartbeat.problem if reg.feed.revision or state.ready else "the caches are not loaded yet"
 
     def hooks() -> str:
         return "" if state.ready or state.closing else "what a cluster starts with is not ensured yet"
@@ -189,22 +186,13 @@ def _health(state: State, reg: registry.Registry) -> health.Health:
     return health.Health(live, ready)
 
 
-async def open_store(where: str) -> store_contract.Store:
-    """``memory:`` or ``sqlite:///path``. Raises ValueError for anything else."""
-    if where in ("memory:", "memory://"):
-        return memory.MemoryStore()
-    if where.startswith("sqlite:///"):
-        return await sqlite.open_store(Path(where.removeprefix("sqlite://")))
-    raise ValueError(f"unknown store {where!r}: memory: and sqlite:///path are known")
-
-
 async def run(
     options: Options, stop: asyncio.Event, listening: Callable[[tuple[str, int]], object] | None = None
 ) -> None:
     """Serve until ``stop`` is set. Returns when everything is closed. ``listening`` is told the address once."""
     # Requests leave nothing behind that only the collector could free, and a tenth of a write went into looking for it.
     gc.set_threshold(10_000, 20, 100)
-    store = await open_store(options.store)
+    store = await storage.open_store(options)
     try:
         assembly = build(options, store)
         try:

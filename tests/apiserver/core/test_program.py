@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kijabi.api import kinds, served
-from kijabi.apiserver import contract, program
+from kijabi.apiserver import contract, program, storage
 from kijabi.apiserver.options import Options
 from kijabi.client import kubeconfig, rest, transport
 from kijabi.kit import pki
@@ -103,4 +103,4 @@ async def test_all_of_it_over_tls(tmp_path: Path) -> None:
 @pytest.mark.parametrize("where", ["etcd://x", "sqlite:relative", ""])
 async def test_an_unknown_store_is_refused(where: str) -> None:
     with pytest.raises(ValueError, match="unknown store"):
-        await program.open_store(where)
+        await storage.open_local(where)

@@ -10,11 +10,18 @@ from __future__ import annotations
 
 from kijabi.apiserver import contract
 from kijabi.apiserver import options as options_
-from kijabi.apiserver.bootstrap import ensure
+from kijabi.apiserver.bootstrap import ensure, reconcilers
 from kijabi.kit import clock
+from kijabi.store import contract as store_contract
 
 
 def build(
-    access: contract.Access, options: options_.Options, *, timepiece: clock.Clock = clock.SYSTEM
+    access: contract.Access,
+    options: options_.Options,
+    *,
+    store: store_contract.Store | None = None,
+    timepiece: clock.Clock = clock.SYSTEM,
 ) -> ensure.Bootstrap:
-    return ensure.Bootstrap(access, options, timepiece)
+    """``store`` is where the servers of one cluster know of each other."""
+    members = reconcilers.choose(options.endpoint_reconciler_type, options.apiserver_count, store)
+    return ensure.Bootstrap(access, options, timepiece, members)

@@ -12,8 +12,9 @@ from kijabi.api import errors, kinds, resource, timestamps
 from kijabi.apiserver import contract
 from kijabi.apiserver import options as options_
 from kijabi.apiserver.authz import policy
-from kijabi.apiserver.bootstrap import objects, reconcile
+from kijabi.apiserver.bootstrap import objects, reconcile, reconcilers
 from kijabi.kit import clock
+from kijabi.store import contract as store_contract
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +28,19 @@ class Bootstrap:
     """``ensure`` once before the server says it is ready, ``keep`` for ever after, ``withdraw`` at the end."""
 
     def __init__(
-        self, access: contract.Access, options: options_.Options, timepiece: clock.Clock = clock.SYSTEM
+        self,
+        access: contract.Access,
+        options: options_.Options,
+        timepiece: clock.Clock = clock.SYSTEM,
+        members: reconcilers.Reconciler | None = None,
     ) -> None:
         self._access = access
         self._options = options
         self._clock = timepiece
+        self._members = members or reconcilers.Alone()
+        # A last renewal of this server's place must not come after it has left.
+        self._left = False
+        self._turn = asyncio.Lock()
         self._cidrs = [cidr.strip() for cidr in options.service_cluster_ip_range.split(",") if cidr.strip()]
 
     async def ensure(self) -> None:
@@ -52,10 +61,22 @@ class Bootstrap:
         address = advertised(self._options)
         if self._options.endpoint_reconciler_type == "none" or not address:
             return
+        async with self._turn:
+            if self._left:
+                return
+            await self._list(await self._members.join(address, await self._listed()))
+
+    async def _listed(self) -> list[str]:
+        """The addresses behind the Service now."""
+        there = await self._access.get(kinds.ENDPOINTS, objects.SERVICE, "default") or {}
+        subsets = there.get("subsets") or ()
+        return [one["ip"] for subset in subsets for one in subset.get("addresses") or ()]
+
+    async def _list(self, addresses: list[str]) -> None:
         port = self._options.secure_port
-        await self._is(kinds.ENDPOINTS, objects.endpoints(address, port), ("subsets",))
+        await self._is(kinds.ENDPOINTS, objects.endpoints(addresses, port), ("subsets",))
         await self._is(
-            kinds.ENDPOINT_SLICES, objects.endpoint_slice(address, port), ("addressType", "endpoints", "ports")
+            kinds.ENDPOINT_SLICES, objects.endpoint_slice(addresses, port), ("addressType", "endpoints", "ports")
         )
 
     async def keep(self) -> None:
@@ -65,14 +86,23 @@ class Bootstrap:
             try:
                 await self._namespaces()
                 await self.ensure_service()
-            except errors.ApiError as error:
+            except (errors.ApiError, store_contract.StoreError) as error:
                 log.warning("the kubernetes service cannot be ensured: %s", error)
 
     async def withdraw(self) -> None:
         """Take this server's address out of the Service, so that no client is sent to it any more."""
-        if self._options.endpoint_reconciler_type == "none":
+        address = advertised(self._options)
+        if self._options.endpoint_reconciler_type == "none" or not address:
             return
+        async with self._turn:
+            self._left = True
+            others = await self._members.leave(address, await self._listed())
+            if others:
+                await self._list(others)
+            else:
+                await self._empty()
 
+    async def _empty(self) -> None:
         def empty(obj: Object) -> None:
             obj.update({key: [] for key in ("subsets", "endpoints") if key in obj})
 

@@ -70,7 +70,8 @@ def service(cidr: str, port: int) -> Object:
     }
 
 
-def endpoints(address: str, port: int) -> Object:
+def endpoints(addresses: list[str], port: int) -> Object:
+    ports = [{"name": "https", "port": port, "protocol": "TCP"}]
     return {
         "apiVersion": "v1",
         "kind": "Endpoints",
@@ -80,11 +81,14 @@ def endpoints(address: str, port: int) -> Object:
             # The slice beside it is ours too; nobody else need mirror.
             "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
         },
-        "subsets": [{"addresses": [{"ip": address}], "ports": [{"name": "https", "port": port, "protocol": "TCP"}]}],
+        "subsets": [{"addresses": [{"ip": one} for one in addresses], "ports": ports}] if addresses else [],
     }
 
 
-def endpoint_slice(address: str, port: int) -> Object:
+def endpoint_slice(addresses: list[str], port: int) -> Object:
+    """A slice has one family: that of the first address."""
+    version = ipaddress.ip_address(addresses[0]).version
+    same = [one for one in addresses if ipaddress.ip_address(one).version == version]
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
@@ -93,8 +97,8 @@ def endpoint_slice(address: str, port: int) -> Object:
             "namespace": "default",
             "labels": {"kubernetes.io/service-name": SERVICE},
         },
-        "addressType": f"IPv{ipaddress.ip_address(address).version}",
-        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+        "addressType": f"IPv{version}",
+        "endpoints": [{"addresses": [one], "conditions": {"ready": True}} for one in same],
         "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
     }
 

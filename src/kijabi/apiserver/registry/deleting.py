@@ -157,13 +157,19 @@ async def delete(
 ) -> Deleted:
     """Raises NotFound, Conflict, or what admission raises."""
     there = endpoint.cache.get(namespace, name)
+    certain = not reg.feed.shared
     while True:
-        if there is None:
-            raise endpoint.not_found(name)
         try:
-            return await _try(reg, context, endpoint, there, options)
+            try:
+                if there is None:
+                    raise endpoint.not_found(name)
+                return await _try(reg, context, endpoint, there, options)
+            except errors.ApiError:
+                if not certain:
+                    await reg.confirm(endpoint.cache.key(namespace, name), there)
+                raise
         except store_contract.Conflict as conflict:
-            there = reg.entry(endpoint, conflict)
+            there, certain = reg.entry(endpoint, conflict), True
 
 
 async def _try(reg: Registry, context: RequestContext, endpoint: Endpoint, there: Entry, options: Object) -> Deleted:

@@ -19,6 +19,8 @@ async def get(reg: Registry, context: RequestContext, endpoint: Endpoint) -> htt
     wanted = params.revision(request)
     if wanted:
         await listing.fresh(reg.feed, wanted)
+    elif wanted is None and reg.feed.shared:
+        await listing.consistent(reg.feed)
     entry = endpoint.cache.get(info.namespace, info.name)
     if entry is None:
         raise endpoint.not_found(info.name)

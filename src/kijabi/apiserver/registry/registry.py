@@ -205,19 +205,28 @@ class Registry:
         """Write and wait until this server's cache has it. Raises the store's Conflict."""
         ttl = self.parts.event_ttl if endpoint.resource.plural == "events" else None
         revision = await self.store.put(key, value, expect=expect, ttl=ttl)
-        await self.feed.reach(revision)
+        await self.feed.seen(revision)
         return revision
 
     async def remove(self, key: str, expect: int) -> int:
         """Delete and wait until this server's cache knows; 0 where the key was gone. Raises the store's Conflict."""
         revision, _ = await self.store.delete(key, expect=expect)
-        await self.feed.reach(revision)
+        await self.feed.seen(revision)
         return revision
 
     def entry(self, endpoint: Endpoint, conflict: store_contract.Conflict) -> Entry | None:
         """What a refused write found in its way: newer than the cache, perhaps."""
         there = conflict.current
         return endpoint.cache.entry_of(there.key, there.value, there.revision) if there is not None else None
+
+    async def confirm(self, key: str, there: Entry | None) -> None:
+        """Raise the store's Conflict where the cache's state of a key, ``there``, is behind what is stored.
+
+        A decision that ends in no write was checked by nobody: made on a lagging cache, it may be wrong.
+        """
+        stored = await self.store.get(key)
+        if (stored.revision if stored else 0) != (there.revision if there else 0):
+            raise store_contract.Conflict(key, stored)
 
     # --- admission
 

@@ -57,14 +57,21 @@ async def update(reg: Registry, context: RequestContext, endpoint: Endpoint, wan
     """Raises NotFound, Conflict, Invalid, BadRequest, or what admission, hooks and ``make`` raise."""
     cache = endpoint.cache
     there = cache.get(wanted.namespace, wanted.name)
+    # Where others write to the store too, the cache's state may be an old one; the store's own never is.
+    certain = not reg.feed.shared
     while True:
-        if there is None:
-            return await _create(reg, context, endpoint, wanted)
         try:
-            return await _try(reg, context, endpoint, wanted, there)
+            try:
+                if there is None:
+                    return await _create(reg, context, endpoint, wanted)
+                return await _try(reg, context, endpoint, wanted, there)
+            except errors.ApiError:
+                if not certain:
+                    await reg.confirm(cache.key(wanted.namespace, wanted.name), there)
+                raise
         except store_contract.Conflict as conflict:
             # Another writer was quicker. A client that named the version it changed is told so by the next try.
-            there = reg.entry(endpoint, conflict)
+            there, certain = reg.entry(endpoint, conflict), True
 
 
 async def _create(reg: Registry, context: RequestContext, endpoint: Endpoint, wanted: Update) -> Stored:
@@ -212,7 +219,9 @@ async def _write(
         return Stored(value, there.revision)
     if value == there.value or context.dry_run:
         # Nothing changes, so no new revision: controllers that write the same again do not wake each other.
-        await reg.feed.reach(there.revision)
+        if reg.feed.shared and not context.dry_run:
+            await reg.confirm(there.key, there)
+        await reg.feed.seen(there.revision)
         return Stored(value, there.revision)
     return Stored(value, await reg.put(endpoint, there.key, value, there.revision))
 

@@ -24,6 +24,7 @@ from kijabi.apiserver.registry import (
 )
 from kijabi.apiserver.registry.registry import Endpoint, Object, Registry, Stored
 from kijabi.apiserver.registry.updating import Part, Update, update
+from kijabi.apiserver.watchcache import listing
 from kijabi.kit import http
 
 Handler = Callable[[RequestContext, Endpoint], Awaitable[http.Response]]
@@ -202,6 +203,7 @@ class Verbs:
 
     async def _get_scale(self, context: RequestContext, endpoint: Endpoint) -> http.Response:
         media = negotiation.accept(context.request)
+        await listing.consistent(self._reg.feed)
         entry = endpoint.cache.get(context.info.namespace, context.info.name)
         if entry is None:
             raise endpoint.not_found(context.info.name)

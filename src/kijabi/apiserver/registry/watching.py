@@ -132,7 +132,10 @@ async def watch(
     encode: Encoder = endpoint.codec.full
     if media.kind:
         encode = Shaped(reg, endpoint, media, tables.include_object(request))
-    await listing.fresh(reg.feed, options.resource_version or 0)
+    if options.resource_version is None:
+        await listing.consistent(reg.feed)
+    else:
+        await listing.fresh(reg.feed, options.resource_version)
     with_initial = _starts_with_state(options)
     after = reg.feed.revision if with_initial else options.resource_version or reg.feed.revision
     watcher = Watcher(interest, encode, endpoint.cache.read, after)

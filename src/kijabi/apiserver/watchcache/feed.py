@@ -1,7 +1,8 @@
 """The store's one stream of events, cut into resources.
 
 One watch on ``/registry/`` feeds every cache, so all caches stand at the same revision and one number says how fresh
-the server is.
+the server is. Where other servers write to the same store, a consistent read first asks the store for its revision and
+waits until the caches have it (``prove``); readers that come together ask together.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ log = logging.getLogger(__name__)
 
 ROOT = "/registry/"
 
+# Seconds that a write to a shared store waits to be seen here: it is done already, and consistent reads ask for proof.
+SEEN = 3.0
+
 
 class Feed:
     """``start``, then ``run`` under a nursery. ``caches`` maps a store prefix to its cache; it is shared."""
@@ -27,6 +31,10 @@ class Feed:
         self._watch: contract.Watch | None = None
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
         self.revision = 0
+        # Whether others write to the store too: then the caches may lag behind what a client has been told.
+        self.shared = store.shared
+        self._asking: asyncio.Task[int] | None = None
+        self._asked_next: asyncio.Task[int] | None = None
 
     async def start(self) -> None:
         """Load everything. Afterwards reads can be served."""
@@ -38,7 +46,7 @@ class Feed:
                 by_cache.setdefault(cache.prefix, []).append(entry)
         for prefix, cache in list(self._caches.items()):
             cache.load(by_cache.get(prefix, ()), page.revision)
-        self._watch = self._store.watch(ROOT, after=page.revision)
+        self._watch = self._store.watch(ROOT, after=page.revision, marks=self.shared)
         self._reached(page.revision)
 
     async def join(self, cache: Cache) -> None:
@@ -98,6 +106,27 @@ class Feed:
                     waiter.set_result(None)
             self._waiters = still
 
+    async def current(self) -> int:
+        """The store's revision at a moment after this call began: what was acknowledged before is in it."""
+        if self._asked_next is None:
+            self._asked_next = asyncio.get_running_loop().create_task(self._ask(self._asking))
+        # One reader that leaves must not take the answer from the others.
+        return await asyncio.shield(self._asked_next)
+
+    async def _ask(self, before: asyncio.Task[int] | None) -> int:
+        if before is not None:
+            await asyncio.wait([before])
+        # The question leaves now: who comes from here on has to ask anew.
+        self._asking, self._asked_next = self._asked_next, None
+        return await self._store.revision()
+
+    async def seen(self, revision: int) -> None:
+        """Return when the caches hold the revision that a write was given; for a shared store not much later."""
+        if self.shared:
+            await self.reach_within(revision, SEEN)
+        else:
+            await self.reach(revision)
+
     async def reach(self, revision: int) -> None:
         """Return when the caches hold ``revision``."""
         if self.revision >= revision:
@@ -121,6 +150,7 @@ class Feed:
         return self.revision >= revision
 
     def close(self) -> None:
+        """Stop feeding. The watch is the store's and may go on until that is closed."""
         if self._watch is not None:
             self._watch.close()
         for cache in self._caches.values():

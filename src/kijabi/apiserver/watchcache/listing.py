@@ -118,6 +118,15 @@ async def fresh(feed: Feed, revision: int) -> None:
         raise too_large(revision, feed.revision)
 
 
+async def consistent(feed: Feed) -> None:
+    """Wait until everything is here that was written anywhere before now; raises Timeout when it does not come.
+
+    Costs nothing where this server is the only writer. Source: KEP-2340.
+    """
+    if feed.shared:
+        await fresh(feed, await feed.current())
+
+
 class Lister:
     def __init__(self, store: contract.Store, feed: Feed) -> None:
         self._store = store
@@ -131,10 +140,14 @@ class Lister:
             exact = max(revision, 0)
             if wanted.revision:
                 raise errors.BadRequest("specifying resource version is not allowed when using continue")
+            if not exact:
+                await consistent(self._feed)
         elif wanted.revision:
             legacy = not wanted.match and wanted.limit > 0
             exact = wanted.revision if wanted.match == "Exact" or legacy else 0
             await fresh(self._feed, wanted.revision)
+        elif wanted.revision is None:
+            await consistent(self._feed)
         if exact and (exact < cache.changed or exact > self._feed.revision):
             entries, revision = await self._at(cache, wanted, start, exact), exact
         else:
