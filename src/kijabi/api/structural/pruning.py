@@ -17,6 +17,13 @@ def prune(obj: Any, root: Schema) -> list[str]:
     return sorted(unknown)
 
 
+def prune_value(value: Any, schema: Schema) -> list[str]:
+    """The same for a value inside of an object, such as a default."""
+    unknown: list[str] = []
+    _prune(value, schema, "", unknown)
+    return sorted(unknown)
+
+
 def _under(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
