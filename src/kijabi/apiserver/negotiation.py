@@ -29,6 +29,7 @@ PATCH_TYPES = (
     "application/json-patch+json",
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
 )
 _BROWSERS = ("curl", "Wget", "Mozilla/5.0")
 

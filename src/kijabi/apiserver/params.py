@@ -28,6 +28,8 @@ class WriteOptions:
     dry_run: bool = False
     field_manager: str = ""
     field_validation: str = "Warn"
+    # Only of an apply: take fields over from other managers.
+    force: bool = False
 
     @property
     def object(self) -> Object:
@@ -95,15 +97,17 @@ def revision(request: http.Request) -> int | None:
     return _revision(request.param("resourceVersion")) if request.query_string else None
 
 
-def writing(request: http.Request, kind: str) -> WriteOptions:
+def writing(request: http.Request, kind: str, apply: bool = False) -> WriteOptions:
     """Raises Invalid (422) for values that are not allowed."""
-    if not request.query_string:
+    if not request.query_string and not apply:
         return _WRITES[kind]
     dry_run = request.query.get("dryRun", [])
     manager, validation = request.param("fieldManager"), request.param("fieldValidation")
     problems: list[field.Error] = []
-    if kind == "PatchOptions" and "force" in request.query:
+    if kind == "PatchOptions" and "force" in request.query and not apply:
         problems.append(field.forbidden("force", "may not be specified for non-apply patch"))
+    if apply and not manager:
+        problems.append(field.required("fieldManager", "is required for apply patch"))
     if len(manager.encode()) > 128:
         problems.append(field.too_long("fieldManager", 128))
     for place, letter in enumerate(manager):
@@ -115,7 +119,7 @@ def writing(request: http.Request, kind: str) -> WriteOptions:
         problems.append(field.not_supported("fieldValidation", validation, _DIRECTIVES))
     if problems:
         raise errors.invalid(kind, "", problems, META)
-    return WriteOptions(kind, bool(dry_run), manager, validation or "Warn")
+    return WriteOptions(kind, bool(dry_run), manager, validation or "Warn", apply and _boolean(request, "force"))
 
 
 def _check_dry_run(values: list[str]) -> list[field.Error]:

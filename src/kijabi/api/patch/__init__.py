@@ -1,7 +1,7 @@
 """The three ways to change part of an object: JSON patch, merge patch, strategic merge patch.
 
 Each takes the stored document and the decoded patch and gives a new document; neither argument is changed. What a
-patch gets wrong is the ``ApiError`` that upstream answers. Server-side apply is not here: it needs managed fields.
+patch gets wrong is the ``ApiError`` that upstream answers. Server-side apply is another thing: see ``api/managed``.
 """
 
 from kijabi.api.patch.json_patch import json

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from kijabi.api import resource, served
 from kijabi.apiserver import contract, negotiation, params, responses
 from kijabi.apiserver.contract import Object, RequestContext, RequestInfo, UserInfo
-from kijabi.apiserver.registry import creating, decoding, deleting, forms, registry, selection
+from kijabi.apiserver.registry import creating, decoding, deleting, forms, ownership, registry, selection
 from kijabi.apiserver.registry.registry import Registry
 from kijabi.apiserver.registry.updating import Part, Update, update
 from kijabi.apiserver.watchcache.entry import Entry
@@ -107,9 +107,11 @@ class RegistryAccess:
             return old
 
         part = {"": Part.WHOLE, "status": Part.STATUS}.get(subresource, Part.RAW)
+        # Upstream's bindings and the like write past the field manager.
+        manager = ownership.SERVER if part is not Part.RAW else None
         context = self.context(what, "update", name, namespace, user, dry_run)
         options = params.WriteOptions("UpdateOptions", dry_run)
-        wanted = Update(namespace, name, make, options, part, subresource)
+        wanted = Update(namespace, name, make, options, part, subresource, manager=manager)
         return endpoint.decode(await update(self._reg, context, endpoint, wanted))
 
     async def delete(

@@ -8,7 +8,7 @@ from kijabi.api import errors
 from kijabi.api import metadata as object_meta
 from kijabi.apiserver import contract, params
 from kijabi.apiserver.contract import RequestContext
-from kijabi.apiserver.registry import metadata, registry
+from kijabi.apiserver.registry import metadata, ownership, registry
 from kijabi.apiserver.registry.registry import Endpoint, Object, Registry, Stored
 from kijabi.store import contract as store_contract
 
@@ -33,6 +33,8 @@ async def create(
     metadata.ensure_namespace(meta, context.info.namespace if endpoint.resource.namespaced else "")
     metadata.dedup_owners(meta, context.warnings, after_admission=False)
     endpoint.strategy.default(obj)
+    ownership.created(reg, endpoint, obj, ownership.writer(context, options))
+    before = meta.get("managedFields")
     attributes = contract.AdmissionAttributes(
         contract.CREATE,
         endpoint.resource,
@@ -49,6 +51,7 @@ async def create(
     plugins = reg.plugins(endpoint, contract.CREATE, "")
     if plugins:
         await registry.admit(plugins, attributes)
+        ownership.admitted(obj, before, context.warnings)
         metadata.dedup_owners(metadata.of(obj), context.warnings, after_admission=True)
     if meta.get("generateName") and not meta.get("name"):
         return await _with_generated_name(reg, context, endpoint, obj, attributes)

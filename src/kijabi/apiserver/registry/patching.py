@@ -1,4 +1,4 @@
-"""The three patches of PATCH as functions that make a new object from the stored one."""
+"""The plain patches of PATCH as functions that make a new object from the stored one; ``applying`` is the fourth."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kijabi.apiserver.registry import decoding
 from kijabi.apiserver.registry.registry import Object, Typing
 from kijabi.kit import jsons
 
-JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH = negotiation.PATCH_TYPES
+JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH = negotiation.PATCH_TYPES
 _MOST_OPERATIONS = 10_000
 
 
@@ -88,7 +88,7 @@ class Patcher:
         info = self._schemas.merge_info(self._gvk) if self._schemas is not None else None
         if info is None:
             # Custom resources have no merge keys.
-            raise negotiation.unsupported((JSON_PATCH, MERGE_PATCH))
+            raise negotiation.unsupported((JSON_PATCH, MERGE_PATCH, APPLY_PATCH))
         return patch.strategic(current, self._patch, info)
 
     def _refused(self, new: Any, error: errors.BadRequest) -> errors.Invalid:

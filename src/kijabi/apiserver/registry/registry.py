@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from kijabi.api import errors, resource, schema
+from kijabi.api import errors, managed, resource, schema
 from kijabi.api.schema import types
 from kijabi.apiserver import contract
 from kijabi.apiserver.registry import traits
@@ -61,6 +61,8 @@ class Endpoint:
     schemas: Typing | None = None
     hooks: tuple[contract.StorageHook, ...] = ()
     admission: dict[tuple[str, str], tuple[contract.Admission, ...]] = field(default_factory=dict)
+    # By subresource, made as they are asked for (see ``ownership``).
+    views: dict[str, managed.View] = field(default_factory=dict)
 
     @property
     def resource(self) -> resource.Resource:

@@ -1,10 +1,18 @@
-"""The ``scale`` subresource: an autoscaling/v1 Scale in front of ``spec.replicas``."""
+"""The ``scale`` subresource: an autoscaling/v1 Scale in front of ``spec.replicas``.
+
+Who owns the replicas is the same on both sides; the Scale is given its part of the object's managed fields, the write
+is recorded on the Scale, and the outcome is carried back.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from kijabi.api import field as fields
-from kijabi.api import labels
-from kijabi.apiserver.registry.registry import Endpoint, Object
+from kijabi.api import labels, managed
+from kijabi.apiserver.registry import ownership
+from kijabi.apiserver.registry.registry import Endpoint, Object, Registry
 
 GVK = ("autoscaling", "v1", "Scale")
 
@@ -30,11 +38,53 @@ def scale_of(endpoint: Endpoint, obj: Object) -> Object:
     return scale
 
 
-def scaled(obj: Object, scale: Object) -> Object:
-    """``obj`` with the Scale's replicas, and its resourceVersion as the precondition where it names one."""
+_REPLICAS = ("f:spec", "f:replicas")
+
+
+def mapping(endpoint: Endpoint) -> managed.Mapping:
+    """Where the replicas are, by version of the object."""
+    return {endpoint.resource.api_version: _REPLICAS}
+
+
+def with_managers(endpoint: Endpoint, obj: Object) -> Object:
+    """The Scale as a write sees it: with those who own the replicas."""
+    scale = scale_of(endpoint, obj)
+    entries = managed.to_scale(obj["metadata"].get("managedFields"), mapping(endpoint))
+    if entries:
+        scale["metadata"]["managedFields"] = entries
+    return scale
+
+
+def view(reg: Registry) -> managed.View:
+    return ownership.scale_view(reg)
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """A change of a Scale, recorded as ``manager``'s."""
+
+    change: Callable[[Object], Object]
+    manager: str
+    reg: Registry
+
+    def __call__(self, current: Object) -> Object:
+        new = self.change(current)
+        managed.update(view(self.reg), current, new, self.manager, self.reg.clock.time())
+        return new
+
+
+def scaled(endpoint: Endpoint, obj: Object, scale: Object, entries: list[Object] | None) -> Object:
+    """``obj`` with the Scale's replicas and managers, and its resourceVersion as the precondition where it names one.
+
+    ``entries`` are the managed fields that the object has.
+    """
     meta = scale.get("metadata") or {}
     obj["metadata"]["resourceVersion"] = meta.get("resourceVersion", "")
     obj.setdefault("spec", {})["replicas"] = (scale.get("spec") or {}).get("replicas", 0)
+    after = managed.to_parent(entries, meta.get("managedFields"), mapping(endpoint), endpoint.resource.api_version)
+    obj["metadata"].pop("managedFields", None)
+    if after:
+        obj["metadata"]["managedFields"] = after
     return obj
 
 

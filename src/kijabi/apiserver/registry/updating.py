@@ -15,7 +15,7 @@ from kijabi.api import errors
 from kijabi.api import field as fields
 from kijabi.apiserver import contract, params
 from kijabi.apiserver.contract import RequestContext
-from kijabi.apiserver.registry import creating, metadata, parts, registry
+from kijabi.apiserver.registry import creating, metadata, ownership, parts, registry
 from kijabi.apiserver.registry.registry import Endpoint, Object, Registry, Stored
 from kijabi.apiserver.watchcache.entry import Entry
 from kijabi.store import contract as store_contract
@@ -48,6 +48,10 @@ class Update:
     subresource: str = ""
     uid: str = ""
     may_create: bool = False
+    # An apply creates what is not there, whatever the kind.
+    applies: bool = False
+    # Who the changed fields belong to from now on; None: ``make`` has seen to that, or nobody.
+    manager: str | None = None
     authorize_create: Callable[[], Awaitable[None]] | None = None
     # For RAW parts: puts all but the part back as stored, and says what is wrong with the change.
     take: parts.Take | None = None
@@ -75,19 +79,34 @@ async def update(reg: Registry, context: RequestContext, endpoint: Endpoint, wan
 
 
 async def _create(reg: Registry, context: RequestContext, endpoint: Endpoint, wanted: Update) -> Stored:
-    if not (wanted.may_create and endpoint.traits.create_on_update):
+    if not wanted.may_create or not (wanted.applies or endpoint.traits.create_on_update):
         raise endpoint.not_found(wanted.name)
     obj = wanted.make(None)
+    if wanted.applies:
+        _check_applied(endpoint, wanted, obj)
     if wanted.uid:
         why = f"Precondition failed: UID in precondition: {wanted.uid}, UID in object meta: "
         raise endpoint.conflict(wanted.name, _storage_error(endpoint, wanted, why))
     endpoint.strategy.default(obj)
+    if wanted.manager is not None:
+        ownership.created(reg, endpoint, obj, wanted.manager)
+    before = metadata.of(obj).get("managedFields")
     attributes = _attributes(context, endpoint, wanted, contract.CREATE, obj, None)
     await registry.admit(reg.plugins(endpoint, contract.CREATE, ""), attributes)
+    ownership.admitted(obj, before, context.warnings)
     if wanted.authorize_create is not None:
         await wanted.authorize_create()
     metadata.of(obj).pop("resourceVersion", None)
     return await creating.store_new(reg, context, endpoint, obj, attributes)
+
+
+def _check_applied(endpoint: Endpoint, wanted: Update, obj: Object) -> None:
+    meta = metadata.of(obj)
+    if meta.get("uid"):
+        why = f"uid mismatch: the provided object specified uid {meta['uid']}, and no existing object was found"
+        raise endpoint.conflict(wanted.name, why)
+    metadata.ensure_namespace(meta, wanted.namespace)
+    metadata.check_name(meta, wanted.name)
 
 
 def _storage_error(endpoint: Endpoint, wanted: Update, why: str) -> str:
@@ -124,9 +143,13 @@ async def _try(reg: Registry, context: RequestContext, endpoint: Endpoint, wante
     metadata.check_name(meta, wanted.name)
     if wanted.part is Part.WHOLE:
         endpoint.strategy.default(new)
+    if wanted.manager is not None:
+        ownership.updated(reg, endpoint, wanted.subresource, old, new, wanted.manager)
+    before = meta.get("managedFields")
     plugins = reg.plugins(endpoint, contract.UPDATE, wanted.subresource)
     attributes = _attributes(context, endpoint, wanted, contract.UPDATE, new, old)
     await registry.admit(plugins, attributes)
+    ownership.admitted(new, before, context.warnings)
     metadata.dedup_owners(metadata.of(new), context.warnings, after_admission=bool(plugins))
     _check_version(endpoint, wanted, metadata.of(new), there)
     hooks = endpoint.hooks if wanted.part is Part.WHOLE else ()
@@ -209,6 +232,7 @@ def _keep(new: Object, old: Object, key: str, always: bool) -> None:
 async def _write(
     reg: Registry, context: RequestContext, endpoint: Endpoint, new: Object, old: Object, there: Entry
 ) -> Stored:
+    ownership.keep_times(new, old)
     value = endpoint.codec.encode(new)
     if is_finished(endpoint, new, old):
         # The last finalizer is gone from an object that waited for it: this update is its deletion.
@@ -217,13 +241,19 @@ async def _write(
             for hook in endpoint.hooks:
                 await hook.after_delete(context, new)
         return Stored(value, there.revision)
-    if value == there.value or context.dry_run:
+    if context.dry_run or is_same(value, there.value, new, old):
         # Nothing changes, so no new revision: controllers that write the same again do not wake each other.
         if reg.feed.shared and not context.dry_run:
             await reg.confirm(there.key, there)
         await reg.feed.seen(there.revision)
         return Stored(value, there.revision)
     return Stored(value, await reg.put(endpoint, there.key, value, there.revision))
+
+
+def is_same(value: bytes, stored: bytes, new: Object, old: Object) -> bool:
+    """Whether two objects are the same but for the order of their keys."""
+    # The lengths tell apart what Python thinks equal: true and 1, 1 and 1.0.
+    return value == stored or (len(value) == len(stored) and new == old)
 
 
 def is_finished(endpoint: Endpoint, new: Object, old: Object) -> bool:

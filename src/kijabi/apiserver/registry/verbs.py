@@ -11,10 +11,12 @@ from kijabi.api import errors
 from kijabi.apiserver import negotiation, params, responses
 from kijabi.apiserver.contract import RequestContext
 from kijabi.apiserver.registry import (
+    applying,
     creating,
     decoding,
     deleting,
     metadata,
+    ownership,
     parts,
     patching,
     reading,
@@ -129,6 +131,7 @@ class Verbs:
             meta.get("uid", ""),
             may_create=not info.subresource,
             authorize_create=lambda: self._may_create(context),
+            manager=ownership.writer(context, options),
             take=parts.PARTS.get((info.resource, info.subresource)),
         )
         stored = await update(self._reg, context, endpoint, wanted)
@@ -145,7 +148,8 @@ class Verbs:
 
     async def _patched(self, context: RequestContext, endpoint: Endpoint) -> tuple[Stored, negotiation.Media]:
         request, info = context.request, context.info
-        patching.patch_type(request.headers.get("Content-Type", ""))
+        if patching.patch_type(request.headers.get("Content-Type", "")) == patching.APPLY_PATCH:
+            return await self._applied(context, endpoint)
         media = negotiation.accept(request)
         options = params.writing(request, "PatchOptions")
         context.dry_run = options.dry_run
@@ -163,6 +167,28 @@ class Verbs:
             _as_update(options),
             _part(info.subresource),
             info.subresource,
+            manager=ownership.writer(context, options),
+            take=parts.PARTS.get((info.resource, info.subresource)),
+        )
+        return await update(self._reg, context, endpoint, wanted), media
+
+    async def _applied(self, context: RequestContext, endpoint: Endpoint) -> tuple[Stored, negotiation.Media]:
+        request, info = context.request, context.info
+        media = negotiation.accept(request)
+        options = params.writing(request, "PatchOptions", apply=True)
+        context.dry_run = options.dry_run
+        applier = applying.Applier(context, endpoint.gvk, endpoint.schemas, options, self._reg.clock.time)
+        view = ownership.view(self._reg, endpoint, info.subresource)
+        wanted = Update(
+            info.namespace,
+            info.name,
+            lambda old: applier(view, old or {}),
+            _as_update(options),
+            _part(info.subresource),
+            info.subresource,
+            may_create=not info.subresource,
+            applies=True,
+            authorize_create=lambda: self._may_create(context),
             take=parts.PARTS.get((info.resource, info.subresource)),
         )
         return await update(self._reg, context, endpoint, wanted), media
@@ -214,19 +240,30 @@ class Verbs:
         options = params.writing(context.request, "UpdateOptions")
         scale = self._decode(context, scaling.GVK, self._reg.parts.schemas, options)
         metadata.check_name(metadata.of(scale), context.info.name)
-        obj = await self._rescale(context, endpoint, options, lambda old: scale)
+        body = orjson.dumps(scale)
+        change = scaling.Tracked(lambda old: orjson.loads(body), ownership.writer(context, options), self._reg)
+        obj = await self._rescale(context, endpoint, options, change)
         return self._scale_answer(context, endpoint, obj, media)
 
     async def _patch_scale(self, context: RequestContext, endpoint: Endpoint) -> http.Response:
         request = context.request
-        patching.patch_type(request.headers.get("Content-Type", ""))
+        applies = patching.patch_type(request.headers.get("Content-Type", "")) == patching.APPLY_PATCH
         media = negotiation.accept(request)
-        options = params.writing(request, "PatchOptions")
+        options = params.writing(request, "PatchOptions", apply=applies)
         context.dry_run = options.dry_run
-        patcher = patching.Patcher(context, scaling.GVK, self._reg.parts.schemas, options.field_validation)
-        patched = await self._rescale(
-            context, endpoint, _as_update(options), lambda old: patcher(scaling.scale_of(endpoint, old))
-        )
+        schemas = self._reg.parts.schemas
+        change: Callable[[Object], Object]
+        if applies:
+            applier = applying.Applier(context, scaling.GVK, schemas, options, self._reg.clock.time)
+            view = scaling.view(self._reg)
+            change = lambda scale: applier(view, scale)  # noqa: E731
+        else:
+            change = scaling.Tracked(
+                patching.Patcher(context, scaling.GVK, schemas, options.field_validation),
+                ownership.writer(context, options),
+                self._reg,
+            )
+        patched = await self._rescale(context, endpoint, _as_update(options), change)
         return self._scale_answer(context, endpoint, patched, media)
 
     async def _rescale(
@@ -234,18 +271,20 @@ class Verbs:
         context: RequestContext,
         endpoint: Endpoint,
         options: params.WriteOptions,
-        scale_for: Callable[[Object], Object],
+        change: Callable[[Object], Object],
     ) -> Object:
+        """``change`` makes the new Scale, with its managed fields, from the present one."""
         info = context.info
 
         def make(old: Object | None) -> Object:
             if old is None:
                 raise endpoint.not_found(info.name)
-            scale = scale_for(old)
+            entries = old["metadata"].get("managedFields")
+            scale = change(scaling.with_managers(endpoint, old))
             problems = scaling.problems(scale)
             if problems:
                 raise errors.invalid("Scale", info.name, problems, "autoscaling")
-            return scaling.scaled(old, scale)
+            return scaling.scaled(endpoint, old, scale, entries)
 
         wanted = Update(info.namespace, info.name, make, options, Part.WHOLE, "scale")
         return endpoint.decode(await update(self._reg, context, endpoint, wanted))

@@ -1,0 +1,151 @@
+"""Server-side apply: merge what is applied, remove what is not applied any more, refuse what others own.
+
+Source: "Server-Side Apply"; structured-merge-diff's Updater.Apply; k8s.io/apimachinery's chain of field managers.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from kijabi.api.managed import comparing, entries, lastapplied, merging, removing, sets, updating, validating
+from kijabi.api.managed.conflicts import ApplyConflict, Conflict
+from kijabi.api.managed.entries import APPLY, Entry, Object, View
+from kijabi.api.managed.sets import Set
+
+__all__ = ["ApplyConflict", "Unusable", "apply"]
+
+_BEFORE = "before-first-apply"
+_KUBECTL = "kubectl"
+
+
+class Unusable(ValueError):
+    """What is applied does not fit the type, or cannot be merged. Upstream reports it as no Status: 500, no reason."""
+
+
+def apply(view: View, live: Object, applied: Object, manager: str, force: bool, now: float) -> Object:
+    """The new object with its managed fields; ``live`` is ``{}`` for a creation. Neither argument is changed.
+
+    Raises ApplyConflict for fields that others own, unless ``force``, and Unusable.
+    """
+    there = _without_managed(live)
+    found = validating.problems(view.shape, applied)
+    if found:
+        raise Unusable(f"failed to create typed patch object ({_about(applied)}): {validating.text(found)}")
+    known = entries.stored((live.get("metadata") or {}).get("managedFields"))
+    if not known:
+        # Until now nobody was asked whose these are; they may be taken over only by force.
+        known = updating.advance(view, {}, there, [], _BEFORE, now)
+    try:
+        new = _apply(view, there, applied, known, manager, force, now)
+    except ApplyConflict as conflict:
+        if manager != _KUBECTL or not _is_own_past(view, there, conflict):
+            raise
+        new = _apply(view, there, applied, known, manager, True, now)
+    if manager == _KUBECTL:
+        lastapplied.refresh(new, applied)
+    return new
+
+
+def _apply(
+    view: View, live: Object, applied: Object, known: list[Entry], manager: str, force: bool, now: float
+) -> Object:
+    if view.changeable:
+        known = [entry.limited(removing.reconcile(view.shape, entry.fields)) for entry in known]
+    new = merging.merge(view.shape, live, applied)
+    mine = Entry(manager, APPLY, view.api_version, view.subresource, "", {})
+    mine.fields = view.filtered(comparing.collect(view.shape, applied))
+    before = next((entry for entry in known if entry.identity == mine.identity), None)
+    others = [entry for entry in known if entry is not before]
+    if before is not None:
+        mine.time = before.time
+        new = _pruned(view, new, mine, before, others)
+    changed, removed = comparing.compare(view.shape, live, new)
+    changed, removed = view.filtered(changed), view.filtered(removed)
+    if not force:
+        _check(view, live, new, others, changed)
+    left = updating.without(view, live, new, others, changed, removed)
+    mine.fields = entries.tracked(mine.fields)
+    is_new = new != live
+    if is_new:
+        mine.time = entries.moment(now)
+    if mine.fields:
+        same = before is not None and before.api_version == mine.api_version and before.time == mine.time
+        left.append(before if before is not None and same and before.fields == mine.fields else mine)
+    new = copy.deepcopy(new)
+    entries.put(new, left)
+    return new
+
+
+def _without_managed(live: Object) -> Object:
+    meta = live.get("metadata")
+    if not meta or "managedFields" not in meta:
+        return live
+    return {**live, "metadata": {key: value for key, value in meta.items() if key != "managedFields"}}
+
+
+def _about(applied: Object) -> str:
+    meta = applied.get("metadata") or {}
+    group, _, version = str(applied.get("apiVersion", "")).rpartition("/")
+    return f"{meta.get('namespace', '')}/{meta.get('name', '')}; {group}/{version}, Kind={applied.get('kind', '')}"
+
+
+def _check(view: View, live: Object, new: Object, others: list[Entry], changed: Set) -> None:
+    found: list[Conflict] = []
+    versions: dict[str, Set] = {view.api_version: changed}
+    for entry in others:
+        if entry.api_version not in versions:
+            change = updating.in_version(view, live, new, entry.api_version)
+            versions[entry.api_version] = change[0] if change is not None else {}
+        taken = sets.intersection(entry.fields, versions[entry.api_version])
+        found += [Conflict(entry, path) for path in sets.paths(taken)]
+    if found:
+        raise ApplyConflict(found)
+
+
+def _is_own_past(view: View, live: Object, conflict: ApplyConflict) -> bool:
+    """Whether all fields in conflict are what the same user's client-side apply wrote; else narrows the conflict."""
+    allowed = lastapplied.fields(view, live)
+    if allowed is None:
+        return False
+    left = [one for one in conflict.conflicts if not sets.has(allowed, one.path)]
+    if left:
+        raise ApplyConflict(left)
+    return True
+
+
+def _pruned(view: View, merged: Object, mine: Entry, before: Entry, others: list[Entry]) -> Object:
+    """Without what this manager applied before, applies no more, and nobody else owns."""
+    if before.api_version != view.api_version:
+        return _pruned_converted(view, merged, mine, before, others)
+    shape = view.shape
+    last = removing.with_named(shape, before.fields)
+    pruned = removing.remove(shape, merged, last)
+    if pruned is merged:
+        return merged
+    owned = mine.fields
+    for entry in others:
+        if entry.api_version == view.api_version:
+            owned = sets.union(owned, entry.fields)
+    had = removing.with_named(shape, comparing.collect(shape, merged))
+    kept = removing.with_named(shape, comparing.collect(shape, pruned))
+    kept = sets.union(kept, removing.with_named(shape, owned))
+    pruned = removing.remove(shape, merged, sets.difference(had, kept))
+    # What is gone now but was never this manager's comes back.
+    kept = removing.with_named(shape, comparing.collect(shape, pruned))
+    gone = sets.intersection(sets.difference(had, kept), last)
+    return removing.remove(shape, merged, gone)
+
+
+def _pruned_converted(view: View, merged: Object, mine: Entry, before: Entry, others: list[Entry]) -> Object:
+    """The same where the last apply was in another version: in that version, and back."""
+    there = view.convert(merged, before.api_version) if view.convert is not None else None
+    if there is None:
+        return merged
+    shape, in_past = there
+    past = View(shape, before.api_version, view.kind)
+    back: Any = None
+    pruned = _pruned(past, in_past, Entry("", APPLY, before.api_version, "", "", mine.fields), before, others)
+    if pruned is not in_past and view.convert is not None:
+        back = view.convert(pruned, view.api_version)
+    return back[1] if back is not None else merged
