@@ -10,14 +10,14 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from multidict import CIMultiDict
 
 from kijabi.api import errors
-from kijabi.apiserver import contract, flow, requestinfo, responses
+from kijabi.apiserver import audit, contract, flow, requestinfo, responses
 from kijabi.apiserver.authn import impersonation
 from kijabi.apiserver.authz import denial
 from kijabi.apiserver.contract import Attributes, RequestContext, RequestInfo, UserInfo, Verdict
@@ -43,9 +43,6 @@ class Measure(Protocol):
     def request(self, info: RequestInfo, code: int, seconds: float) -> None: ...
 
 
-Audit = Callable[[RequestContext, http.Response], None]
-
-
 @dataclass(slots=True)
 class Steps:
     """What a server is made of beside its registry. ``specials`` answer what the generic verbs do not."""
@@ -57,7 +54,7 @@ class Steps:
     limits: flow.Limits
     specials: Mapping[contract.SpecialKey, contract.Special] = field(default_factory=dict)
     measure: Measure | None = None
-    audit: Audit | None = None
+    audit: audit.Auditor | None = None
     # Seconds after which a request that is not long-running is answered 504.
     timeout: float = 60.0
 
@@ -83,23 +80,15 @@ class ApiServer:
         """Never raises but for cancellation: what nobody expected is logged and answered 500."""
         began = time.perf_counter()
         info = _NO_INFO
+        identity = _audit_id(request)
         try:
             info = requestinfo.parse(request)
-            response = await self._serve(request, info)
-        except errors.ApiError as error:
-            response = responses.of_error(request, error)
-        except (store_contract.Closed, TimeoutError) as error:
-            response = responses.of_error(request, _unavailable(info, error))
-        except store_contract.StoreError as error:
-            # The store's refusal (a value too large, no space): its words are the answer, and no bug of ours.
-            log.error("%s %s: the store refuses: %s", request.method, request.path, error)
-            response = responses.of_error(request, errors.InternalError(str(error)))
-        except Exception:
-            log.exception("%s %s failed", request.method, request.path)
-            response = responses.of_error(
-                request, errors.InternalError("Internal error occurred: see the server's log")
-            )
-        identity = _audit_id(request)
+            if self._steps.audit is None:
+                response = await self._serve(request, info)
+            else:
+                response = await self._audited(self._steps.audit, request, info, identity)
+        except Exception as error:  # noqa: BLE001  # _of_error logs what nobody expected
+            response = self._of_error(request, info, error)
         if type(response.headers) is dict:
             response.headers = {**response.headers, "Audit-Id": identity}
         else:
@@ -107,6 +96,48 @@ class ApiServer:
             response.headers = CIMultiDict(response.headers)
             response.headers["Audit-Id"] = identity
         return self._measured(info, response, began)
+
+    def _of_error(self, request: http.Request, info: RequestInfo, error: Exception) -> http.Response:
+        """The answer where a step said no, or failed."""
+        if isinstance(error, errors.ApiError):
+            return responses.of_error(request, error)
+        if isinstance(error, store_contract.Closed | TimeoutError):
+            return responses.of_error(request, _unavailable(info, error))
+        if isinstance(error, store_contract.StoreError):
+            # The store's refusal (a value too large, no space): its words are the answer, and no bug of ours.
+            log.error("%s %s: the store refuses: %s", request.method, request.path, error)
+            return responses.of_error(request, errors.InternalError(str(error)))
+        log.error("%s %s failed", request.method, request.path, exc_info=error)
+        return responses.of_error(request, errors.InternalError("Internal error occurred: see the server's log"))
+
+    async def _audited(
+        self, auditor: audit.Auditor, request: http.Request, info: RequestInfo, identity: str
+    ) -> http.Response:
+        """The same with an audit trail, which also hears of errors."""
+        received = self.registry.clock.time()
+        try:
+            user = await self._authenticate(request)
+        except errors.Unauthorized as error:
+            response = responses.of_error(request, error)
+            trail = auditor.begin(request, info, _NOBODY, identity, received)
+            if trail is not None:
+                await trail.unauthenticated(response)
+            return response
+        trail = auditor.begin(request, info, user, identity, received)
+        if trail is None:
+            return await self._serve(request, info, user)
+        if not await trail.begun():
+            auditor.counters.rejected += 1
+            raise errors.InternalError("Internal error occurred: failed to store audit event")
+        token = contract.TRAIL.set(trail)
+        try:
+            response = await self._serve(request, info, user)
+        except Exception as error:  # noqa: BLE001  # _of_error logs what nobody expected
+            response = self._of_error(request, info, error)
+        finally:
+            contract.TRAIL.reset(token)
+        await trail.answered(response, flow.is_long_running(info))
+        return response
 
     def _measured(self, info: RequestInfo, response: http.Response, began: float) -> http.Response:
         measure = self._steps.measure
@@ -117,12 +148,15 @@ class ApiServer:
                 response.body = _until_end(response.body, measure, info, response.status, began)
         return response
 
-    async def _serve(self, request: http.Request, info: RequestInfo) -> http.Response:
-        user = await self._authenticate(request)
+    async def _serve(self, request: http.Request, info: RequestInfo, user: UserInfo | None = None) -> http.Response:
+        if user is None:
+            user = await self._authenticate(request)
         if "impersonate-" in "".join(request.headers).lower():
             # As read from a connection they cannot be changed.
             request.headers = CIMultiDict(request.headers)
             user = await impersonation.impersonate(user, request.headers, self._steps.authorizer, denial.forbidden)
+            if self._steps.audit is not None and (trail := contract.TRAIL.get()) is not None:
+                trail.impersonated = user
         context = RequestContext(request, info, user, self._steps.access)
         if flow.is_long_running(info):
             return await self._answer(context)
@@ -166,10 +200,7 @@ class ApiServer:
 
     async def _answer(self, context: RequestContext) -> http.Response:
         await self._authorize(context)
-        response = await self._route(context)
-        if self._steps.audit is not None:
-            self._steps.audit(context, response)
-        return response
+        return await self._route(context)
 
     # --- who
 
@@ -207,6 +238,10 @@ class ApiServer:
             info.label_selector,
         )
         decision = await self._steps.authorizer.authorize(attributes)
+        if self._steps.audit is not None and (trail := contract.TRAIL.get()) is not None:
+            allowed = decision.verdict is Verdict.ALLOW
+            trail.annotate("authorization.k8s.io/decision", "allow" if allowed else "forbid")
+            trail.annotate("authorization.k8s.io/reason", decision.reason)
         if decision.verdict is not Verdict.ALLOW:
             raise denial.forbidden(attributes, decision.reason)
 
@@ -238,6 +273,7 @@ class ApiServer:
 
 
 _NO_INFO = RequestInfo(False, "", "")
+_NOBODY = UserInfo("")
 
 
 def _unavailable(info: RequestInfo, error: Exception) -> errors.ApiError:

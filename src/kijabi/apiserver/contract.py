@@ -7,6 +7,7 @@ packages exposes ``build(access, options)``. None of them opens the store: they 
 
 from __future__ import annotations
 
+import contextvars
 import enum
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -122,6 +123,26 @@ class RequestContext:
     warnings: list[str] = field(default_factory=list)
 
 
+class Decided(Protocol):
+    @property
+    def has_request(self) -> bool: ...
+
+
+class Trail(Protocol):
+    """What the audit log keeps of the request under way (``audit.trail``)."""
+
+    impersonated: UserInfo | None
+
+    @property
+    def decision(self) -> Decided: ...
+
+    def annotate(self, key: str, value: str) -> None: ...
+
+
+# The trail of the request that the running task works on; None where nothing is kept of it.
+TRAIL: contextvars.ContextVar[Trail | None] = contextvars.ContextVar("trail", default=None)
+
+
 @dataclass(slots=True)
 class AdmissionAttributes:
     """One write, as admission sees it. ``object`` is mutated in place by ``admit`` (None for DELETE and some CONNECT);
@@ -151,6 +172,9 @@ class AdmissionAttributes:
         if self.annotations is None:
             self.annotations = {}
         self.annotations.setdefault(key, (level, text))
+        trail = TRAIL.get()
+        if trail is not None and (level == "Metadata" or trail.decision.has_request):
+            trail.annotate(key, text)
 
     def remembered(self, name: str, fresh: Callable[[], Any]) -> Any:
         if self.memory is None:

@@ -75,3 +75,18 @@ class Options:
     apiserver_count: int = 1
     # The in-process cluster leaves the kubernetes Service's endpoints alone: there is no socket to point at.
     endpoint_reconciler_type: str = "lease"
+    # The audit log: nothing is kept without a policy and one of the two places.
+    audit_policy_file: str = ""
+    audit_log_path: str = ""
+    audit_log_maxsize: int = 100
+    audit_log_maxage: int = 366
+    audit_log_maxbackup: int = 100
+    audit_log_compress: bool = False
+    audit_log_format: str = "json"
+    audit_log_mode: str = "blocking"
+    audit_webhook_config_file: str = ""
+    audit_webhook_mode: str = "batch"
+    audit_webhook_initial_backoff: float = 10.0
+    audit_webhook_batch_buffer_size: int = 10_000
+    audit_webhook_batch_max_size: int = 400
+    audit_webhook_batch_max_wait: float = 30.0

@@ -18,6 +18,7 @@ import kijabi.api.catalog
 from kijabi.api import schema
 from kijabi.apiserver import (
     admission,
+    audit,
     authn,
     authz,
     bootstrap,
@@ -34,6 +35,7 @@ from kijabi.apiserver import (
     storage,
 )
 from kijabi.apiserver.admission.webhooks import metrics as webhook_metrics
+from kijabi.apiserver.audit import metrics as audit_metrics
 from kijabi.apiserver.discovery import Discovery
 from kijabi.apiserver.options import Options
 from kijabi.apiserver.pages import StandardPages
@@ -61,10 +63,13 @@ class Assembly:
     heartbeat: storage.Heartbeat
     tasks: tasks.Nursery
     state: State
+    auditor: audit.Auditor | None = None
 
     async def start(self) -> None:
         """Load the caches, then ensure namespaces, policy and the rest. Raises what the store raises."""
         await self.registry.feed.start()
+        if self.auditor is not None:
+            self.auditor.start(self.tasks)
         self.tasks.keep(self.registry.feed.run, "feed")
         self.deadlines.start(self.tasks)
         self.tasks.keep(self.compaction.run, "compaction")
@@ -83,6 +88,8 @@ class Assembly:
     async def close(self) -> None:
         self.registry.feed.close()
         await self.tasks.aclose()
+        if self.auditor is not None:
+            await self.auditor.close()
         await self.forwarding.relay.close()
         await self.outbound.webhooks.close()
 
@@ -130,6 +137,9 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
     heartbeat = storage.Heartbeat(store, extra.clock)
     measure = metrics.Metrics(lambda: limits.inflight, lambda: _objects(reg))
     measure.also(hooked)
+    auditor = audit.build(options, timepiece=extra.clock)
+    if auditor is not None:
+        measure.also(audit_metrics.Metrics(auditor.counters))
     strategies = list(catalog.strategies())
     pages = StandardPages(
         Discovery(strategies, f"{options.advertise_address}:{options.secure_port}"),
@@ -147,12 +157,15 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
         limits,
         {**special.handlers, **forwarding.handlers},
         measure,
-        timeout=options.request_timeout,
+        auditor,
+        options.request_timeout,
     )
     api = chain.ApiServer(reg, Verbs(reg, deadlines, options.min_request_timeout), steps)
     first = bootstrap.build(access, options, store=store, timepiece=extra.clock)
     owner = tasks.Nursery("apiserver", extra.clock)
-    return Assembly(api, reg, access, deadlines, first, forwarding, outside, compaction, heartbeat, owner, state)
+    return Assembly(
+        api, reg, access, deadlines, first, forwarding, outside, compaction, heartbeat, owner, state, auditor
+    )
 
 
 def _objects(reg: registry.Registry) -> Iterable[tuple[str, int]]:
