@@ -22,11 +22,10 @@ def update(view: View, old: Object, new: Object, manager: str, now: float) -> No
     ``now`` is in seconds since the epoch. What a client sends as managed fields is taken where it can be read and the
     request is about the object itself; an empty list forgets all.
     """
-    meta = new["metadata"]
-    given = meta.pop("managedFields", None)
-    live = (old.get("metadata") or {}).get("managedFields")
-    known = _chosen(view, given, live)
-    if not known and (old.get("metadata") or {}).get("uid"):
+    before, meta = old.get("metadata") or {}, new["metadata"]
+    live = before.get("managedFields")
+    known = _chosen(view, meta.pop("managedFields", None), live)
+    if not known and before.get("uid"):
         return
     found = advance(view, old, new, known, manager or "unknown", now)
     if found:

@@ -69,6 +69,8 @@ class Tracked:
 
     def __call__(self, current: Object) -> Object:
         new = self.change(current)
+        # A patch shares with the present Scale what it does not change.
+        new["metadata"] = dict(new["metadata"])
         managed.update(view(self.reg), current, new, self.manager, self.reg.clock.time())
         return new
 
