@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, field, printing, resource, served
+from kijabi.api import checks, field, printing, resource, served, timestamps
 from kijabi.api.admissionregistration import webhooks
 from kijabi.api.apiextensions import definition
 from kijabi.api.checks import Errors
@@ -75,6 +75,24 @@ def validate_update(new: Object, old: Object) -> Errors:
 def validate_status(new: Object, old: Object) -> Errors:
     accepted = (new.get("status") or {}).get("acceptedNames") or {}
     return definition.validate_names(accepted, "status.acceptedNames")
+
+
+def mark_deleted(obj: Object, now: float) -> Object:
+    """The first deletion only marks: the objects go before their definition does."""
+    meta, status = obj["metadata"], obj.setdefault("status", {})
+    when = timestamps.format_time(now)
+    meta["deletionTimestamp"] = when
+    if FINALIZER not in (meta.get("finalizers") or ()):
+        meta["finalizers"] = [*(meta.get("finalizers") or ()), FINALIZER]
+    text = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"
+    condition = {"type": "Terminating", "status": "True", "lastTransitionTime": when}
+    condition |= {"reason": "InstanceDeletionPending", "message": text}
+    rest = [one for one in status.get("conditions") or () if one.get("type") != "Terminating"]
+    status["conditions"] = [*rest, condition]
+    return obj
+
+
+EXTRA = {"mark_deleted": mark_deleted}
 
 
 def columns(obj: Object, now: float) -> list[Any]:

@@ -138,7 +138,7 @@ async def _put_new(reg: Registry, context: RequestContext, endpoint: Endpoint, o
     meta = obj["metadata"]
     name: str = meta["name"]
     key = endpoint.cache.key(meta.get("namespace", ""), name)
-    value = endpoint.codec.encode(obj)
+    value = await endpoint.encode(obj)
     try:
         if context.dry_run:
             if key in endpoint.cache.entries:

@@ -173,9 +173,15 @@ async def delete(
 
 
 async def _try(reg: Registry, context: RequestContext, endpoint: Endpoint, there: Entry, options: Object) -> Deleted:
+    if endpoint.remote is not None:
+        await endpoint.remote.ready((there.value,))
     obj = endpoint.codec.decode(there.value, there.revision)
+    mark = endpoint.strategy.extra.get("mark_deleted")
     if endpoint.resource.plural == "namespaces" and not endpoint.resource.group:
         verdict = _decide_namespace(endpoint, obj, options, reg.clock.time())
+    elif mark is not None and not obj["metadata"].get("deletionTimestamp"):
+        _check_preconditions(endpoint, obj["metadata"], options)
+        verdict = Verdict(mark(obj, reg.clock.time()))
     else:
         verdict = decide(endpoint, obj, options, reg.clock.time())
     if verdict.marked is None and not verdict.remove:
@@ -183,7 +189,7 @@ async def _try(reg: Registry, context: RequestContext, endpoint: Endpoint, there
     await _admit(reg, context, endpoint, there, options)
     value, revision = there.value, there.revision
     if verdict.marked is not None:
-        value = endpoint.codec.encode(verdict.marked)
+        value = await endpoint.encode(verdict.marked)
         if not context.dry_run and not verdict.remove and value != there.value:
             revision = await reg.put(endpoint, there.key, value, revision)
     if not verdict.remove:

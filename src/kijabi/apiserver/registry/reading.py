@@ -24,6 +24,8 @@ async def get(reg: Registry, context: RequestContext, endpoint: Endpoint) -> htt
     entry = endpoint.cache.get(info.namespace, info.name)
     if entry is None:
         raise endpoint.not_found(info.name)
+    if endpoint.remote is not None:
+        await endpoint.remote.ready((entry.value,))
     body = endpoint.codec.full(entry.value, entry.revision)
     if media is negotiation.DEFAULT and not negotiation.is_pretty(request, media):
         return responses.of_bytes(body)
@@ -70,7 +72,10 @@ async def page(
         options.resource_version,
         options.resource_version_match,
     )
-    return await reg.lister.page(endpoint.cache, wanted)
+    listed = await reg.lister.page(endpoint.cache, wanted)
+    if endpoint.remote is not None:
+        await endpoint.remote.ready(entry.value for entry in listed.entries)
+    return listed
 
 
 def list_meta(listed: listing.Listed) -> Object:

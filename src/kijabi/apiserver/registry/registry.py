@@ -42,6 +42,16 @@ class Typing(Protocol):
         ...
 
 
+class Remote(Protocol):
+    """The part of a codec that has to wait for somebody else."""
+
+    async def ready(self, values: Iterable[bytes]) -> None:
+        """Make reading these stored values possible. Raises InternalError."""
+        ...
+
+    async def stored(self, obj: Object) -> bytes: ...
+
+
 class Stored(NamedTuple):
     """What a write left: stored bytes and their revision (0: not stored, a dry run of a creation)."""
 
@@ -63,6 +73,10 @@ class Endpoint:
     admission: dict[tuple[str, str], tuple[contract.Admission, ...]] = field(default_factory=dict)
     # By subresource, made as they are asked for (see ``ownership``).
     views: dict[str, managed.View] = field(default_factory=dict)
+    # Told to everyone who uses this version.
+    warnings: tuple[str, ...] = ()
+    # Where other versions come from a webhook: what must be awaited before the codec is asked.
+    remote: Remote | None = None
 
     @property
     def resource(self) -> resource.Resource:
@@ -86,6 +100,10 @@ class Endpoint:
         """The answer to a write."""
         return self.codec.full(stored.value, stored.revision)
 
+    async def encode(self, obj: Object) -> bytes:
+        """``obj`` as it is stored. Raises InternalError where a webhook cannot convert it."""
+        return self.codec.encode(obj) if self.remote is None else await self.remote.stored(obj)
+
     def decode(self, stored: Stored) -> Object:
         return self.codec.decode(stored.value, stored.revision)
 
@@ -100,6 +118,8 @@ class Added:
     schemas: Typing | None = None
     reader: resource.Strategy | None = None
     hooks: tuple[contract.StorageHook, ...] = ()
+    warnings: tuple[str, ...] = ()
+    remote: Remote | None = None
 
 
 def is_stored(strategy: resource.Strategy) -> bool:
@@ -165,9 +185,11 @@ class Registry:
         self._take_out(what.group, what.plural)
         for one in added:
             row = one.strategy.resource
-            self.endpoints[row.group, row.version, row.plural] = Endpoint(
+            made = Endpoint(
                 one.strategy, one.codec or _codec(one.strategy), cache, traits.of(row), one.schemas, one.hooks
             )
+            made.warnings, made.remote = one.warnings, one.remote
+            self.endpoints[row.group, row.version, row.plural] = made
 
     def withdraw(self, group: str, plural: str) -> None:
         """Serve a resource no longer, in any version. What is stored stays."""

@@ -18,16 +18,12 @@ GVK = ("autoscaling", "v1", "Scale")
 
 
 def scale_of(endpoint: Endpoint, obj: Object) -> Object:
-    """The Scale of a decoded object."""
+    """The Scale of a decoded object. Raises InternalError for a custom resource without replicas."""
+    paths = endpoint.strategy.extra.get("scale")
+    if paths is not None:
+        return {**_scale_head(obj["metadata"]), **paths.scale(obj)}
     meta, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
-    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    scale: Object = {
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": {key: meta[key] for key in kept if key in meta},
-        "spec": {},
-        "status": {"replicas": status.get("replicas", 0)},
-    }
+    scale: Object = {**_scale_head(meta), "spec": {}, "status": {"replicas": status.get("replicas", 0)}}
     if spec.get("replicas"):
         scale["spec"]["replicas"] = spec["replicas"]
     selector = spec.get("selector")
@@ -38,12 +34,23 @@ def scale_of(endpoint: Endpoint, obj: Object) -> Object:
     return scale
 
 
+def _scale_head(meta: Object) -> Object:
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {key: meta[key] for key in kept if key in meta},
+    }
+
+
 _REPLICAS = ("f:spec", "f:replicas")
 
 
 def mapping(endpoint: Endpoint) -> managed.Mapping:
     """Where the replicas are, by version of the object."""
-    return {endpoint.resource.api_version: _REPLICAS}
+    paths = endpoint.strategy.extra.get("scale")
+    steps = tuple(f"f:{step}" for step in paths.steps) if paths is not None else _REPLICAS
+    return {endpoint.resource.api_version: steps}
 
 
 def with_managers(endpoint: Endpoint, obj: Object) -> Object:
@@ -82,7 +89,12 @@ def scaled(endpoint: Endpoint, obj: Object, scale: Object, entries: list[Object]
     """
     meta = scale.get("metadata") or {}
     obj["metadata"]["resourceVersion"] = meta.get("resourceVersion", "")
-    obj.setdefault("spec", {})["replicas"] = (scale.get("spec") or {}).get("replicas", 0)
+    replicas = (scale.get("spec") or {}).get("replicas", 0)
+    paths = endpoint.strategy.extra.get("scale")
+    if paths is not None:
+        paths.set(obj, replicas)
+    else:
+        obj.setdefault("spec", {})["replicas"] = replicas
     after = managed.to_parent(entries, meta.get("managedFields"), mapping(endpoint), endpoint.resource.api_version)
     obj["metadata"].pop("managedFields", None)
     if after:

@@ -134,6 +134,8 @@ def _attributes(
 
 async def _try(reg: Registry, context: RequestContext, endpoint: Endpoint, wanted: Update, there: Entry) -> Stored:
     """One attempt on one state of the object. Raises the store's Conflict where that is not the newest."""
+    if endpoint.remote is not None:
+        await endpoint.remote.ready((there.value,))
     old = endpoint.codec.decode(there.value, there.revision)
     _check_uid(endpoint, wanted, old)
     # Parsing twice is quicker than copying: ``make`` gets its own.
@@ -233,7 +235,7 @@ async def _write(
     reg: Registry, context: RequestContext, endpoint: Endpoint, new: Object, old: Object, there: Entry
 ) -> Stored:
     ownership.keep_times(new, old)
-    value = endpoint.codec.encode(new)
+    value = await endpoint.encode(new)
     if is_finished(endpoint, new, old):
         # The last finalizer is gone from an object that waited for it: this update is its deletion.
         if not context.dry_run:

@@ -75,6 +75,8 @@ class Verbs:
             raise no_such_resource()
         if not what.namespaced:
             info.namespace = ""
+        if endpoint.warnings:
+            context.warnings.extend(endpoint.warnings)
         return await handler(context, endpoint)
 
     async def _get(self, context: RequestContext, endpoint: Endpoint) -> http.Response:

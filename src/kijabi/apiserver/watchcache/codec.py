@@ -7,7 +7,7 @@ same for every object of a kind, the revision is spliced in behind it by joining
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -87,7 +87,21 @@ class Converting:
         return self._stored.encode(self._to(obj))
 
 
-AnyCodec = Codec | Converting
+class AnyCodec(Protocol):
+    """What the registry asks of a codec. Reading and writing one object is a matter of bytes and never waits."""
+
+    kind: str
+    api_version: str
+
+    def full(self, value: bytes, revision: int) -> bytes: ...
+
+    def empty(self, meta: Object) -> bytes: ...
+
+    def item(self, value: bytes, revision: int) -> bytes: ...
+
+    def decode(self, value: bytes, revision: int) -> Object: ...
+
+    def encode(self, obj: Object) -> bytes: ...
 
 
 def _without_type(obj: Object) -> Object:
