@@ -84,12 +84,12 @@ def extract(shape: Shape, obj: dict[str, Any], fields: Set) -> dict[str, Any]:
 
 def _extract(shape: Shape, value: Any, node: Set) -> Any:
     below = {key: inner for key, inner in node.items() if key != SELF}
-    if shape.leaf or not value or not below:
-        return value if shape.leaf or not isinstance(value, dict | list) else type(value)()
+    if shape.leaf or not isinstance(value, dict | list) or (shape.kind is Kind.FREE and isinstance(value, list)):
+        return value
+    if not value or not below:
+        return type(value)()
     if isinstance(value, dict):
         return extract(shape, value, below)
-    if not isinstance(value, list):
-        return value
     inner = shape.item or FREE
     found = [(item, below.get(listing.element_of(shape, item))) for item in value]
     return [_extract(inner, item, node) if node else item for item, node in found if node is not None]
