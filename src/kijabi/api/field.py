@@ -53,7 +53,8 @@ _WORDS = {
 }
 
 _WITHOUT_VALUE = {REQUIRED, FORBIDDEN, TOO_LONG, TOO_MANY, INTERNAL, TOO_FEW}
-_MISSING: Any = object()
+# A value that is not worth showing: the message says only what kind of problem it is.
+OMITTED: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Error:
     @property
     def body(self) -> str:
         word = _WORDS[self.type]
-        if self.type in _WITHOUT_VALUE or self.value is _MISSING:
+        if self.type in _WITHOUT_VALUE or self.value is OMITTED:
             text = word
         else:
             text = f"{word}: {_show(self.value)}"

@@ -1,4 +1,4 @@
-"""Quantities and semantic versions. Source: kubernetes.io "Kubernetes quantity library", "Kubernetes semver library"."""
+"""Quantities and semantic versions. Source: kubernetes.io "Kubernetes quantity library" and "… semver library"."""
 
 from __future__ import annotations
 
