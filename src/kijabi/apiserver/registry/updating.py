@@ -254,8 +254,13 @@ async def _write(
 
 def is_same(value: bytes, stored: bytes, new: Object, old: Object) -> bool:
     """Whether two objects are the same but for the order of their keys."""
-    # The lengths tell apart what Python thinks equal: true and 1, 1 and 1.0.
-    return value == stored or (len(value) == len(stored) and new == old)
+    # The lengths tell apart what Python thinks equal: true and 1, 1 and 1.0. The heads tell apart an object that is
+    # still stored in an older version.
+    return value == stored or (len(value) == len(stored) and new == old and _head(value) == _head(stored))
+
+
+def _head(value: bytes) -> bytes:
+    return value.partition(b'"metadata":')[0]
 
 
 def is_finished(endpoint: Endpoint, new: Object, old: Object) -> bool:

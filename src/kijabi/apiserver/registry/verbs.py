@@ -75,8 +75,11 @@ class Verbs:
             raise no_such_resource()
         if not what.namespaced:
             info.namespace = ""
-        if endpoint.warnings:
-            context.warnings.extend(endpoint.warnings)
+        if not endpoint.warnings:
+            return await handler(context, endpoint)
+        if info.verb in ("get", "list", "watch"):
+            return responses.warn(await handler(context, endpoint), list(endpoint.warnings))
+        context.warnings.extend(endpoint.warnings)
         return await handler(context, endpoint)
 
     async def _get(self, context: RequestContext, endpoint: Endpoint) -> http.Response:
