@@ -24,6 +24,7 @@ from kijabi.apiserver import (
     bootstrap,
     chain,
     contract,
+    crds,
     flow,
     health,
     metrics,
@@ -64,6 +65,7 @@ class Assembly:
     tasks: tasks.Nursery
     state: State
     auditor: audit.Auditor | None = None
+    custom: crds.serving.CustomResources | None = None
 
     async def start(self) -> None:
         """Load the caches, then ensure namespaces, policy and the rest. Raises what the store raises."""
@@ -75,6 +77,8 @@ class Assembly:
         self.tasks.keep(self.compaction.run, "compaction")
         if self.registry.store.shared:
             self.tasks.keep(self.heartbeat.run, "store-heartbeat")
+        if self.custom is not None:
+            await self.custom.start(self.tasks)
         await self.bootstrap.ensure()
         self.tasks.keep(self.bootstrap.keep, "bootstrap")
         self.state.ready = True
@@ -141,11 +145,20 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
     if auditor is not None:
         measure.also(audit_metrics.Metrics(auditor.counters))
     strategies = list(catalog.strategies())
+    listing = Discovery(strategies, f"{options.advertise_address}:{options.secure_port}")
+    schemes = openapi.OpenApi(schemas, _group_versions(strategies))
+    custom = crds.serving.CustomResources(
+        reg,
+        access,
+        listing,
+        schemes,
+        crds.serving.Means(lambda: schemas.common_definitions, outside.webhooks.post, timepiece=extra.clock),
+    )
     pages = StandardPages(
-        Discovery(strategies, f"{options.advertise_address}:{options.secure_port}"),
+        listing,
         _health(state, reg, heartbeat),
         measure,
-        openapi.OpenApi(schemas, _group_versions(strategies)),
+        schemes,
         authentication.documents,
     )
     deadlines = watching.Deadlines(extra.clock)
@@ -164,7 +177,7 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
     first = bootstrap.build(access, options, store=store, timepiece=extra.clock)
     owner = tasks.Nursery("apiserver", extra.clock)
     return Assembly(
-        api, reg, access, deadlines, first, forwarding, outside, compaction, heartbeat, owner, state, auditor
+        api, reg, access, deadlines, first, forwarding, outside, compaction, heartbeat, owner, state, auditor, custom
     )
 
 
