@@ -71,6 +71,15 @@ class Client:
                     return event["object"]  # type: ignore[no-any-return]
         raise AssertionError("the watch ended")
 
+    async def eventually(self, method: str, path: str, holds: Any, body: Any = None) -> Answer:
+        """Ask until the answer is as wanted: for what the server does by itself, a few turns of the loop later."""
+        for _ in range(5000):
+            answer = await self.ask(method, path, body)
+            if holds(answer):
+                return answer
+            await asyncio.sleep(0)
+        raise AssertionError(f"{answer.status} {answer.body[:500]!r}")
+
     async def until_gone(self, name: str) -> None:
         async with asyncio.timeout(10):
             async for event in self.watch(f"{CRDS}?watch=1&fieldSelector=metadata.name={name}"):

@@ -103,7 +103,8 @@ async def test_objects_are_created_defaulted_pruned_and_validated(client: Any) -
     assert answer.json["spec"] == {"size": 3, "free": {"any": [1]}, "color": "red"}
     assert answer.json["metadata"]["generation"] == 1
     listed = (await client.get(V1)).json
-    assert listed["kind"] == "WidgetList" and [one["kind"] for one in listed["items"]] == ["Widget"]
+    assert listed["kind"] == "WidgetList"
+    assert [one["kind"] for one in listed["items"]] == ["Widget"]
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,8 @@ async def test_patches(client: Any) -> None:
     answer = await client.ask(
         "PATCH", f"{V1}/one?fieldManager=me&force=true", applied, type_="application/apply-patch+yaml"
     )
-    assert answer.status == 200 and answer.json["spec"]["ports"] == [{"name": "a", "port": 1}]
+    assert answer.status == 200
+    assert answer.json["spec"]["ports"] == [{"name": "a", "port": 1}]
     other = {**widget(), "spec": {"ports": [{"name": "b", "port": 2}]}}
     answer = await client.ask("PATCH", f"{V1}/one?fieldManager=you", other, type_="application/apply-patch+yaml")
     assert [one["name"] for one in answer.json["spec"]["ports"]] == ["a", "b"]
@@ -179,7 +181,8 @@ async def test_status_and_scale_are_subresources(client: Any) -> None:
     told = (await client.ask("PUT", f"{V1}/one/status", status)).json
     assert (told["spec"]["size"], told["status"]["replicas"], told["metadata"]["generation"]) == (3, 1, 1)
     found = (await client.get(f"{V1}/one/scale")).json
-    assert found["spec"] == {"replicas": 2} and found["status"] == {"replicas": 1, "selector": "a=b"}
+    assert found["spec"] == {"replicas": 2}
+    assert found["status"] == {"replicas": 1, "selector": "a=b"}
     body = {"spec": {"replicas": 5}}
     scaled = await client.ask("PATCH", f"{V1}/one/scale", body, type_="application/merge-patch+json")
     assert scaled.json["spec"]["replicas"] == 5
@@ -209,11 +212,10 @@ async def test_several_versions_share_objects_and_are_listed_by_priority(client:
     now = (await client.ask("PUT", f"{CRDS}/widgets.example.com", now)).json
     assert now["status"]["storedVersions"] == ["v1", "v2"]
     versioned = (await client.get(f"{V1}/one")).json
-    async with asyncio.timeout(5):
-        while (await client.ask("PUT", f"{V1}/one", versioned)).json["metadata"]["resourceVersion"] == versioned[
-            "metadata"
-        ]["resourceVersion"]:
-            await asyncio.sleep(0)
+    version = versioned["metadata"]["resourceVersion"]
+    await client.eventually(
+        "PUT", f"{V1}/one", lambda answer: answer.json["metadata"]["resourceVersion"] != version, versioned
+    )
 
 
 async def test_a_changed_schema_holds_for_what_is_stored(client: Any) -> None:
@@ -224,10 +226,9 @@ async def test_a_changed_schema_holds_for_what_is_stored(client: Any) -> None:
     del spec["replicas"]
     spec["added"] = {"type": "string", "default": "here"}
     await client.ask("PUT", f"{CRDS}/widgets.example.com", now)
-    async with asyncio.timeout(5):
-        while "added" not in (found := (await client.get(f"{V1}/one")).json)["spec"]:
-            await asyncio.sleep(0)
-    assert found["spec"]["added"] == "here" and "replicas" not in found["spec"]
+    found = (await client.eventually("GET", f"{V1}/one", lambda answer: "added" in answer.json["spec"])).json
+    assert found["spec"]["added"] == "here"
+    assert "replicas" not in found["spec"]
 
 
 async def test_what_was_wrong_before_is_forgiven_while_it_does_not_change(client: Any) -> None:
@@ -237,10 +238,8 @@ async def test_what_was_wrong_before_is_forgiven_while_it_does_not_change(client
     spec = now["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
     spec["size"]["maximum"] = 5
     await client.ask("PUT", f"{CRDS}/widgets.example.com", now)
-    async with asyncio.timeout(5):
-        while (await client.ask("POST", V1, widget("two", size=9))).status != 422:
-            await client.ask("DELETE", f"{V1}/two")
-            await asyncio.sleep(0)
+    tried = f"{V1}?dryRun=All"
+    await client.eventually("POST", tried, lambda answer: answer.status == 422, widget("two", size=9))
     type_ = "application/merge-patch+json"
     assert (await client.ask("PATCH", f"{V1}/one", {"spec": {"color": "green"}}, type_=type_)).status == 200
     assert (await client.ask("PATCH", f"{V1}/one", {"spec": {"size": 8}}, type_=type_)).status == 422
@@ -281,7 +280,8 @@ async def test_printer_columns_make_tables(client: Any) -> None:
         ("Age", 0),
     ]
     cells = table["rows"][0]["cells"]
-    assert cells[:3] == ["one", 3, "a"] and cells[3].endswith("s")
+    assert cells[:3] == ["one", 3, "a"]
+    assert cells[3].endswith("s")
 
 
 async def test_names_that_are_taken_are_refused_until_they_are_free(client: Any) -> None:
@@ -317,9 +317,7 @@ async def test_a_deleted_definition_takes_its_objects_along(client: Any) -> None
     await client.ask("POST", V1, widget("free"))
     answer = await client.ask("DELETE", f"{CRDS}/widgets.example.com")
     assert answer.json["metadata"]["finalizers"] == ["customresourcecleanup.apiextensions.k8s.io"]
-    async with asyncio.timeout(5):
-        while (await client.get(f"{V1}/free")).status != 404:
-            await asyncio.sleep(0)
+    await client.eventually("GET", f"{V1}/free", lambda answer: answer.status == 404)
     refused = await client.ask("POST", V1, widget("new"))
     assert refused.status == 403
     assert "create not allowed while custom resource definition is terminating" in refused.message
@@ -330,9 +328,7 @@ async def test_a_deleted_definition_takes_its_objects_along(client: Any) -> None
     body = {"metadata": {"finalizers": None}}
     await client.ask("PATCH", f"{V1}/held", body, type_="application/merge-patch+json")
     await gone
-    async with asyncio.timeout(5):
-        while (await client.get(f"{ROOT}/v1")).status != 404:
-            await asyncio.sleep(0)
+    await client.eventually("GET", f"{ROOT}/v1", lambda answer: answer.status == 404)
     assert (await client.get(V1)).status == 404
 
 
