@@ -62,6 +62,7 @@ class Assembly:
     outbound: outbound.Outbound
     compaction: storage.Compaction
     heartbeat: storage.Heartbeat
+    repair: specials.repair.Repair
     tasks: tasks.Nursery
     state: State
     auditor: audit.Auditor | None = None
@@ -81,6 +82,7 @@ class Assembly:
             await self.custom.start(self.tasks)
         await self.bootstrap.ensure()
         self.tasks.keep(self.bootstrap.keep, "bootstrap")
+        self.tasks.keep(self.repair.run, "service-repair")
         self.state.ready = True
 
     async def stop_serving(self) -> None:
@@ -132,7 +134,9 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
     plugins = admission.build(
         access, options, authorization.authorizer, timepiece=extra.clock, outside=outside, counts=hooked
     )
-    special = specials.build(access, options, authentication, authorization, timepiece=extra.clock)
+    special = specials.build(
+        access, options, authentication, authorization, store=store, timepiece=extra.clock
+    )
     forwarding = proxies.build(access, options)
     reg.equip(plugins, [authorization.hooks, special.hooks])
     limits = flow.Limits(options.max_requests_inflight, options.max_mutating_requests_inflight)
@@ -177,7 +181,7 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
     first = bootstrap.build(access, options, store=store, timepiece=extra.clock)
     owner = tasks.Nursery("apiserver", extra.clock)
     return Assembly(
-        api, reg, access, deadlines, first, forwarding, outside, compaction, heartbeat, owner, state, auditor, custom
+        api, reg, access, deadlines, first, forwarding, outside, compaction, heartbeat, special.repair, owner, state, auditor, custom
     )
 
 

@@ -7,16 +7,18 @@ from hypothesis import strategies as st
 
 from kijabi.api import errors, kinds
 from kijabi.apiserver import contract
-from kijabi.apiserver.specials import pools, services
+from kijabi.apiserver.specials import claims, ledger, pools, services
 from kijabi.kit import http
 
 
 class Writer:
     """Writes Services as the registry does: hook, store, hook."""
 
-    def __init__(self, access, cidrs="10.96.0.0/16", ports="30000-32767"):
+    def __init__(self, access, cidrs="10.96.0.0/16", ports="30000-32767", store=None):
         self.access = access
-        self.hook = services.ServiceHook(access, cidrs, ports, random.Random(1))
+        source = random.Random(1)
+        self.ledger = ledger.Ledger(access, cidrs, source)
+        self.hook = services.ServiceHook(self.ledger, claims.Claims(access, store), ports, source)
 
     def context(self, dry_run=False):
         info = contract.RequestInfo(True, "/", "create")
@@ -44,8 +46,9 @@ class Writer:
         await self.hook.after_update(context, new, old)
         return new["spec"]
 
-    def delete(self, name="s"):
-        self.access.drop(kinds.SERVICES, name, "ns")
+    async def delete(self, name="s"):
+        old = self.access.drop(kinds.SERVICES, name, "ns")
+        await self.hook.after_delete(self.context(), old)
 
 
 @pytest.fixture
@@ -161,7 +164,7 @@ async def test_a_change_of_type_gives_back_and_takes(writer):
 
 async def test_deletion_gives_back(writer):
     await writer.create(clusterIP="10.96.0.10")
-    writer.delete()
+    await writer.delete()
     await writer.create("t", clusterIP="10.96.0.10")
 
 
@@ -222,7 +225,7 @@ async def test_nothing_is_ever_given_twice(access, specs):
             spec["clusterIP"] = address
         made = await writer.create(f"s{index}", fails=fate == "fails", **spec)
         if fate == "deleted":
-            writer.delete(f"s{index}")
+            await writer.delete(f"s{index}")
         return made
 
     await asyncio.gather(*(one(index, *spec) for index, spec in enumerate(specs)), return_exceptions=True)
@@ -232,15 +235,17 @@ async def test_nothing_is_ever_given_twice(access, specs):
     assert len(addresses) == len(set(addresses))
     assert len(ports) == len(set(ports))
     assert not writer.hook._promises
-    assert not writer.hook._ports._reserved
+    assert not writer.ledger.ports._reserved
+    claimed = [obj["metadata"]["name"] for obj in await access.list(kinds.IP_ADDRESSES)]
+    assert sorted(claimed) == sorted(addresses)
 
 
 @pytest.mark.parametrize(
     ("pool", "first", "last", "band"),
     [
-        (pools.address_pool("10.96.0.0/16"), "10.96.0.1", "10.96.255.254", 255),
-        (pools.address_pool("10.0.0.0/24"), "10.0.0.1", "10.0.0.254", 15),
-        (pools.address_pool("10.0.0.0/29"), "10.0.0.1", "10.0.0.6", 0),
+        (pools.address_range("10.96.0.0/16"), "10.96.0.1", "10.96.255.254", 255),
+        (pools.address_range("10.0.0.0/24"), "10.0.0.1", "10.0.0.254", 15),
+        (pools.address_range("10.0.0.0/29"), "10.0.0.1", "10.0.0.6", 0),
     ],
 )
 def test_ranges(pool, first, last, band):
@@ -253,15 +258,15 @@ def test_ranges(pool, first, last, band):
 
 @pytest.mark.parametrize(("text", "band"), [("30000-32767", 86), ("30000-30015", 0), ("30000+100", 16)])
 def test_port_ranges(text, band):
-    assert pools.port_pool(text).band == band
+    assert pools.port_range(text).band == band
 
 
 def test_the_band_is_given_out_last():
-    pool = pools.Pool(1, 20, 10, random.Random(3))
+    pool, taken = pools.Range(1, 20, 10, random.Random(3)), pools.Taken()
     order = []
     for _ in range(20):
-        number = pool.find()
-        pool.hold(number)
+        number = pool.find(taken)
+        taken.hold(number)
         order.append(number)
     assert sorted(order[:10]) == list(range(11, 21))
-    assert pool.find() is None
+    assert pool.find(taken) is None

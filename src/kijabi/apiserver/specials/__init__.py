@@ -1,7 +1,4 @@
-"""What the generic verbs do not answer: bindings, evictions, tokens, reviews, and the addresses of Services.
-
-Left out: IPAddress objects.
-"""
+"""What the generic verbs do not answer: bindings, evictions, tokens, reviews, and the addresses of Services."""
 
 from __future__ import annotations
 
@@ -10,16 +7,29 @@ from dataclasses import dataclass
 
 from kijabi.apiserver import authn, authz, contract
 from kijabi.apiserver import options as options_
-from kijabi.apiserver.specials import binding, components, eviction, reviews, services, signing_requests, token
+from kijabi.apiserver.specials import (
+    binding,
+    claims,
+    components,
+    eviction,
+    ledger,
+    repair,
+    reviews,
+    services,
+    signing_requests,
+    token,
+)
 from kijabi.kit import clock
+from kijabi.store import contract as store_contract
 
 
 @dataclass(frozen=True, slots=True)
 class Specials:
-    """``handlers`` for the router, ``hooks`` by (group, plural) for the registry."""
+    """``handlers`` for the router, ``hooks`` by (group, plural) for the registry; ``repair`` runs in the background."""
 
     handlers: Mapping[contract.SpecialKey, contract.Special]
     hooks: Mapping[tuple[str, str], contract.StorageHook]
+    repair: repair.Repair
 
 
 def build(
@@ -28,6 +38,7 @@ def build(
     authentication: authn.Authentication,
     authorization: authz.Authorization,
     *,
+    store: store_contract.Store | None = None,
     timepiece: clock.Clock = clock.SYSTEM,
 ) -> Specials:
     binder, evictor = binding.Binding(timepiece), eviction.Eviction(timepiece)
@@ -46,7 +57,9 @@ def build(
         ("authorization.k8s.io", "selfsubjectaccessreviews", ""): access_reviews.review_self,
         ("authorization.k8s.io", "selfsubjectrulesreviews", ""): access_reviews.rules,
     }
-    hook = services.ServiceHook(access, options.service_cluster_ip_range, options.service_node_port_range)
+    known, claimed = ledger.Ledger(access, options.service_cluster_ip_range), claims.Claims(access, store)
+    hook = services.ServiceHook(known, claimed, options.service_node_port_range)
+    mending = repair.Repair(access, known, claimed, options.service_node_port_range, timepiece)
     handlers = {contract.SpecialKey(*key, "POST"): handler for key, handler in posts.items()}
     for method in ("GET", "HEAD"):
         key = contract.SpecialKey("", "componentstatuses", "", method)
@@ -55,4 +68,4 @@ def build(
         ("", "services"): hook,
         ("certificates.k8s.io", "certificatesigningrequests"): signing_requests.SigningRequestHook(),
     }
-    return Specials(handlers, hooks)
+    return Specials(handlers, hooks, mending)
