@@ -10,17 +10,18 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from multidict import CIMultiDict
 
 from kijabi.api import errors
-from kijabi.apiserver import audit, contract, flow, requestinfo, responses
+from kijabi.apiserver import audit, contract, fairness, flow, requestinfo, responses
 from kijabi.apiserver.authn import impersonation
 from kijabi.apiserver.authz import denial
 from kijabi.apiserver.contract import Attributes, RequestContext, RequestInfo, UserInfo, Verdict
+from kijabi.apiserver.fairness import gate
 from kijabi.apiserver.registry.registry import Registry
 from kijabi.apiserver.registry.verbs import Verbs, no_such_resource, not_allowed
 from kijabi.kit import http
@@ -43,6 +44,16 @@ class Measure(Protocol):
     def request(self, info: RequestInfo, code: int, seconds: float) -> None: ...
 
 
+class Elsewhere(Protocol):
+    """Group versions that another server answers for."""
+
+    def find(self, info: RequestInfo) -> Any:
+        """None where it is this server."""
+        ...
+
+    async def answer(self, context: RequestContext, found: Any) -> http.Response: ...
+
+
 @dataclass(slots=True)
 class Steps:
     """What a server is made of beside its registry. ``specials`` answer what the generic verbs do not."""
@@ -55,8 +66,12 @@ class Steps:
     specials: Mapping[contract.SpecialKey, contract.Special] = field(default_factory=dict)
     measure: Measure | None = None
     audit: audit.Auditor | None = None
+    fairness: fairness.Fairness | None = None
     # Seconds after which a request that is not long-running is answered 504.
     timeout: float = 60.0
+    elsewhere: Elsewhere | None = None
+    # Whether a certificate's holder speaks for others, whom it names in headers.
+    is_proxy: Callable[[bytes], bool] = lambda certificate: False
 
 
 class ApiServer:
@@ -158,6 +173,8 @@ class ApiServer:
             if self._steps.audit is not None and (trail := contract.TRAIL.get()) is not None:
                 trail.impersonated = user
         context = RequestContext(request, info, user, self._steps.access)
+        if self._steps.fairness is not None:
+            return await self._fairly(self._steps.fairness, context)
         if flow.is_long_running(info):
             return await self._answer(context)
         entered = self._steps.limits.enter(info, user)
@@ -168,6 +185,25 @@ class ApiServer:
             return await (self._in_time(context) if entered else self._answer(context))
         finally:
             self._steps.limits.leave(entered)
+
+    async def _fairly(self, fairness_: fairness.Fairness, context: RequestContext) -> http.Response:
+        """Come in when it is this request's turn. Streams other than watches are not counted."""
+        info, limits = context.info, self._steps.limits
+        if flow.is_long_running(info) and info.verb != "watch":
+            return await self._answer(context)
+        try:
+            ticket = await fairness_.enter(info, context.user)
+        except gate.Refused as refused:
+            return fairness.mark(flow.too_many(), refused)
+        mutating = limits.count(info)
+        try:
+            response = await (self._in_time(context) if mutating else self._answer(context))
+        except Exception as error:  # noqa: BLE001  # _of_error logs what nobody expected
+            response = self._of_error(context.request, info, error)
+        finally:
+            limits.leave(mutating)
+            fairness_.leave(ticket)
+        return fairness.mark(response, ticket)
 
     async def _in_time(self, context: RequestContext) -> http.Response:
         """Raises TimeoutError. A timer each would cost a write more than finding its user: one is for all."""
@@ -214,7 +250,8 @@ class ApiServer:
         user = await self._steps.authenticator.authenticate(request)
         if user is None:
             raise errors.Unauthorized
-        if remembers and request.peer_certificate is not None and not _by_headers(request):
+        certificate = request.peer_certificate
+        if remembers and certificate is not None and not self._steps.is_proxy(certificate):
             # A connection keeps its certificate, so its user was found once and for all.
             peer.user = user
         return user
@@ -249,6 +286,10 @@ class ApiServer:
 
     async def _route(self, context: RequestContext) -> http.Response:
         info = context.info
+        if self._steps.elsewhere is not None:
+            found = self._steps.elsewhere.find(info)
+            if found is not None:
+                return await self._steps.elsewhere.answer(context, found)
         if not info.is_resource:
             response = await self._steps.pages.page(context)
             return response if response is not None else _no_page()
@@ -280,11 +321,6 @@ def _unavailable(info: RequestInfo, error: Exception) -> errors.ApiError:
     if isinstance(error, TimeoutError):
         return errors.Timeout("Timeout: request did not complete within the allotted timeout")
     return errors.ServiceUnavailable(f"the storage is not available to {info.verb} now: {error}")
-
-
-def _by_headers(request: http.Request) -> bool:
-    # A front proxy's certificate speaks for many users, each named in headers.
-    return any(name[:9].lower() == "x-remote-" for name in request.headers)
 
 
 def _audit_id(request: http.Request) -> str:

@@ -1,7 +1,8 @@
 """How many requests are worked on at once: the simple limits of --max-requests-inflight.
 
 Long-running requests (watches, streams to pods) do not count, and neither do the requests of system:masters, so that
-an overloaded server can still be repaired. Left out: fair queueing between flows.
+an overloaded server can still be repaired. Where priority and fairness is on (``fairness``), which it is by default,
+this only counts.
 """
 
 from __future__ import annotations
@@ -31,6 +32,12 @@ class Limits:
         limit = self._limits[mutating]
         if limit and self.inflight[mutating] >= limit and "system:masters" not in user.groups:
             return None
+        self.inflight[mutating] += 1
+        return mutating
+
+    def count(self, info: RequestInfo) -> bool:
+        """Whether the request mutates, without any limit; to be given to ``leave`` too."""
+        mutating = info.verb not in _READS
         self.inflight[mutating] += 1
         return mutating
 

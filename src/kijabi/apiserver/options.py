@@ -33,6 +33,7 @@ class Options:
     requestheader_client_ca_file: str = ""
     requestheader_allowed_names: tuple[str, ...] = ()
     requestheader_username_headers: tuple[str, ...] = ("X-Remote-User",)
+    requestheader_uid_headers: tuple[str, ...] = ()
     requestheader_group_headers: tuple[str, ...] = ("X-Remote-Group",)
     requestheader_extra_headers_prefix: tuple[str, ...] = ("X-Remote-Extra-",)
     proxy_client_cert_file: str = ""
@@ -65,6 +66,7 @@ class Options:
         "ExternalIP",
     )
     # Limits.
+    enable_priority_and_fairness: bool = True
     max_requests_inflight: int = 400
     max_mutating_requests_inflight: int = 200
     min_request_timeout: int = 1800

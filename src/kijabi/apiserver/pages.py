@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from kijabi.api import errors
 from kijabi.apiserver import responses
@@ -42,12 +42,14 @@ class StandardPages:
         metrics: Metrics | None = None,
         openapi: OpenApi | None = None,
         documents: Mapping[str, keys.Document] | None = None,
+        debug: Callable[[str], http.Response | None] | None = None,
     ) -> None:
         self._discovery = discovery
         self._health = health
         self._metrics = metrics
         self._openapi = openapi
         self._documents = documents or {}
+        self._debug = debug
 
     def _index(self) -> dict[str, list[str]]:
         paths = [*self._discovery.paths(), *self._health.paths(), "/metrics", "/version", *self._documents]
@@ -74,6 +76,8 @@ class StandardPages:
             return await self._metrics.page()
         if root == "openapi" and self._openapi is not None:
             return await self._openapi.page(request)
+        if root == "debug" and self._debug is not None:
+            return self._debug(path)
         document = self._documents.get(path)
         if document is None:
             return None

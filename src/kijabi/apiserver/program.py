@@ -18,6 +18,7 @@ import kijabi.api.catalog
 from kijabi.api import schema
 from kijabi.apiserver import (
     admission,
+    aggregation,
     audit,
     authn,
     authz,
@@ -25,6 +26,7 @@ from kijabi.apiserver import (
     chain,
     contract,
     crds,
+    fairness,
     flow,
     health,
     metrics,
@@ -38,6 +40,8 @@ from kijabi.apiserver import (
 from kijabi.apiserver.admission.webhooks import metrics as webhook_metrics
 from kijabi.apiserver.audit import metrics as audit_metrics
 from kijabi.apiserver.discovery import Discovery
+from kijabi.apiserver.fairness import dumps as fairness_dumps
+from kijabi.apiserver.fairness import metrics as fairness_metrics
 from kijabi.apiserver.options import Options
 from kijabi.apiserver.pages import StandardPages
 from kijabi.apiserver.registry import registry, watching
@@ -66,6 +70,8 @@ class Assembly:
     tasks: tasks.Nursery
     state: State
     auditor: audit.Auditor | None = None
+    fairness: fairness.Fairness | None = None
+    aggregation: aggregation.Aggregation | None = None
     custom: crds.serving.CustomResources | None = None
 
     async def start(self) -> None:
@@ -82,7 +88,12 @@ class Assembly:
             await self.custom.start(self.tasks)
         await self.bootstrap.ensure()
         self.tasks.keep(self.bootstrap.keep, "bootstrap")
+        if self.fairness is not None:
+            await self.fairness.configuration.ensure()
+            self.tasks.keep(self.fairness.configuration.keep, "priority-and-fairness")
         self.tasks.keep(self.repair.run, "service-repair")
+        if self.aggregation is not None:
+            await self.aggregation.start(self.tasks)
         self.state.ready = True
 
     async def stop_serving(self) -> None:
@@ -134,9 +145,7 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
     plugins = admission.build(
         access, options, authorization.authorizer, timepiece=extra.clock, outside=outside, counts=hooked
     )
-    special = specials.build(
-        access, options, authentication, authorization, store=store, timepiece=extra.clock
-    )
+    special = specials.build(access, options, authentication, authorization, store=store, timepiece=extra.clock)
     forwarding = proxies.build(access, options)
     reg.equip(plugins, [authorization.hooks, special.hooks])
     limits = flow.Limits(options.max_requests_inflight, options.max_mutating_requests_inflight)
@@ -145,12 +154,18 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
     heartbeat = storage.Heartbeat(store, extra.clock)
     measure = metrics.Metrics(lambda: limits.inflight, lambda: _objects(reg))
     measure.also(hooked)
+    fair = fairness.build(access, options, lambda *what: _count(reg, what), timepiece=extra.clock)
+    if fair is not None:
+        measure.also(fairness_metrics.Metrics(fair.gate))
     auditor = audit.build(options, timepiece=extra.clock)
     if auditor is not None:
         measure.also(audit_metrics.Metrics(auditor.counters))
     strategies = list(catalog.strategies())
     listing = Discovery(strategies, f"{options.advertise_address}:{options.secure_port}")
     schemes = openapi.OpenApi(schemas, _group_versions(strategies))
+    aggregated = aggregation.build(
+        access, options, outside, aggregation.Room(forwarding.relay, listing, schemes), timepiece=extra.clock
+    )
     custom = crds.serving.CustomResources(
         reg,
         access,
@@ -164,6 +179,7 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
         measure,
         schemes,
         authentication.documents,
+        (lambda path: fairness_dumps.page(fair.gate, path)) if fair is not None else None,
     )
     deadlines = watching.Deadlines(extra.clock)
     steps = chain.Steps(
@@ -175,14 +191,37 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
         {**special.handlers, **forwarding.handlers},
         measure,
         auditor,
+        fair,
         options.request_timeout,
+        aggregated.elsewhere if aggregated is not None else None,
+        authentication.is_proxy,
     )
     api = chain.ApiServer(reg, Verbs(reg, deadlines, options.min_request_timeout), steps)
     first = bootstrap.build(access, options, store=store, timepiece=extra.clock)
     owner = tasks.Nursery("apiserver", extra.clock)
     return Assembly(
-        api, reg, access, deadlines, first, forwarding, outside, compaction, heartbeat, special.repair, owner, state, auditor, custom
+        api,
+        reg,
+        access,
+        deadlines,
+        first,
+        forwarding,
+        outside,
+        compaction,
+        heartbeat,
+        special.repair,
+        owner,
+        state,
+        auditor,
+        fair,
+        aggregated,
+        custom,
     )
+
+
+def _count(reg: registry.Registry, what: tuple[str, str, str]) -> int:
+    endpoint = reg.endpoints.get(what)
+    return len(endpoint.cache.entries) if endpoint is not None else 0
 
 
 def _objects(reg: registry.Registry) -> Iterable[tuple[str, int]]:
@@ -239,7 +278,7 @@ async def _serve(
     stop: asyncio.Event,
     listening: Callable[[tuple[str, int]], object] | None,
 ) -> None:
-    client_ca = Path(options.client_ca_file) if options.client_ca_file else None
+    client_ca = [Path(name) for name in (options.client_ca_file, options.requestheader_client_ca_file) if name]
     tls = pki.server_context(Path(options.tls_cert_file), Path(options.tls_private_key_file), client_ca)
     listener = server.SocketServer(assembly.api.handle)
     await assembly.start()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, conditions, field, metadata, printing, served
+from kijabi.api import checks, conditions, field, metadata, names, printing, served
 from kijabi.api.checks import Errors
+from kijabi.api.flowcontrol import defaults, policyrules
 from kijabi.api.resource import Object
 
 RESOURCE = served.find("flowcontrol.apiserver.k8s.io/v1", "flowschemas")
@@ -28,30 +29,56 @@ def default(obj: Object) -> None:
 
 
 def validate_create(obj: Object) -> Errors:
-    spec = obj["spec"]
-    precedence = spec.get("matchingPrecedence", 0)
-    found: Errors = []
-    if not 0 < precedence <= 10000:
-        text = "must be a positive value" if precedence <= 0 else "must not be greater than 10000"
-        found.append(field.invalid("spec.matchingPrecedence", precedence, text))
-    if not (spec.get("priorityLevelConfiguration") or {}).get("name"):
-        found.append(field.required("spec.priorityLevelConfiguration.name", "must reference a priority level"))
+    spec, name = obj["spec"], obj["metadata"].get("name", "")
+    found = _precedence(spec.get("matchingPrecedence", 0), name)
     method = spec.get("distinguisherMethod")
     if method is not None:
-        path = "spec.distinguisherMethod"
-        found += checks.one_of(method.get("type"), path, ("ByNamespace", "ByUser"))
+        found += checks.one_of(method.get("type"), "spec.distinguisherMethod.type", ("ByNamespace", "ByUser"))
+    level, path = (spec.get("priorityLevelConfiguration") or {}).get("name", ""), "spec.priorityLevelConfiguration.name"
+    if level:
+        found += [field.invalid(path, level, text) for text in names.dns_subdomain(level)]
+    else:
+        found.append(field.required(path, "must reference a priority level"))
     for position, rule in enumerate(spec.get("rules") or ()):
-        path = f"spec.rules[{position}]"
-        if not rule.get("subjects"):
-            found.append(field.required(f"{path}.subjects", "subjects must contain at least one value"))
-        if not rule.get("resourceRules") and not rule.get("nonResourceRules"):
-            text = "at least one of resourceRules and nonResourceRules has to be non-empty"
-            found.append(field.required(path, text))
+        found += policyrules.validate(rule, f"spec.rules[{position}]")
+    fixed = defaults.fixed_spec(RESOURCE.kind, name)
+    if fixed is not None and spec != fixed:
+        found.append(field.invalid("spec", spec, f"spec of '{name}' must equal the fixed value"))
+    return found + validate_conditions(obj)
+
+
+def _precedence(value: int, name: str) -> Errors:
+    path = "spec.matchingPrecedence"
+    found: Errors = []
+    if value <= 0:
+        found.append(field.invalid(path, value, "must be a positive value"))
+    if value > 10000:
+        found.append(field.invalid(path, value, "must not be greater than 10000"))
+    if value == 1 and name != defaults.EXEMPT:
+        found.append(field.invalid(path, value, "only the schema named 'exempt' may have matchingPrecedence 1"))
+    return found
+
+
+def validate_conditions(obj: Object) -> Errors:
+    """``status.conditions``, of both kinds of this group."""
+    found: Errors = []
+    seen: set[str] = set()
+    for position, condition in enumerate((obj.get("status") or {}).get("conditions") or ()):
+        path, kind = f"status.conditions[{position}].type", condition.get("type", "")
+        if kind in seen:
+            found.append(field.duplicate(path, kind))
+        seen.add(kind)
+        if not kind:
+            found.append(field.required(path))
     return found
 
 
 def validate_update(new: Object, old: Object) -> Errors:
     return validate_create(new)
+
+
+def validate_status(new: Object, old: Object) -> Errors:
+    return validate_conditions(new)
 
 
 def columns(obj: Object, now: float) -> list[Any]:

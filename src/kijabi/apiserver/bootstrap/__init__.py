@@ -3,7 +3,7 @@ Service.
 
 Guarantees: everything is ensured at every start and doing so again changes nothing; what an administrator added to a
 bootstrap role stays, what he took away comes back (unless the object says ``autoupdate: "false"``), as upstream.
-Left out: flow schemas and priority levels.
+Flow schemas and priority levels are ensured by ``fairness``.
 """
 
 from __future__ import annotations
