@@ -195,13 +195,16 @@ def read(directory: Path, name: str) -> Pair:
     return Pair(certificate, key)
 
 
-def server_context(cert_path: Path, key_path: Path, client_ca_path: Path | None) -> ssl.SSLContext:
-    """TLS 1.2 and up. With a client CA, a certificate is asked for but not required: tokens are another way in."""
+def server_context(cert_path: Path, key_path: Path, client_ca_path: Path | Sequence[Path] | None) -> ssl.SSLContext:
+    """TLS 1.2 and up. With a client CA, a certificate is asked for but not required: tokens are another way in.
+
+    Of several it may be from any; whom each of them speaks for is for the program to find out.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(cert_path, key_path)
-    if client_ca_path is not None:
-        context.load_verify_locations(client_ca_path)
+    for path in [client_ca_path] if isinstance(client_ca_path, Path) else client_ca_path or ():
+        context.load_verify_locations(path)
         context.verify_mode = ssl.CERT_OPTIONAL
     return context
 

@@ -2,18 +2,28 @@
 
 Guarantees: algorithms are fixed by the key, never by the token; a token is held against the live objects it is bound to
 (an accepted one is trusted for ten seconds before it is looked at again); bad credentials are refused and never taken
-for anonymous. Left out: OIDC, webhook and front-proxy authentication, and legacy secret tokens.
+for anonymous; each authority vouches only for what it is there for. Left out: OIDC and webhook authentication, and
+legacy secret tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kijabi.apiserver import contract
 from kijabi.apiserver import options as options_
-from kijabi.apiserver.authn import bearer, bootstraptokens, certificates, keys, serviceaccounts, tokens, union
+from kijabi.apiserver.authn import (
+    bearer,
+    bootstraptokens,
+    certificates,
+    frontproxy,
+    keys,
+    serviceaccounts,
+    tokens,
+    union,
+)
 from kijabi.kit import clock
 
 
@@ -26,6 +36,8 @@ class Authentication:
     issuer: tokens.Issuer | None
     audiences: tuple[str, ...]
     documents: Mapping[str, keys.Document]
+    # Whether a certificate's holder may name others in headers.
+    is_proxy: Callable[[bytes], bool] = lambda certificate: False
 
 
 def build(
@@ -46,12 +58,18 @@ def build(
     known = bearer.Tokens(members, audiences, timepiece)
     # Upstream: whoever allows everything must at least know to whom.
     anonymous = options.anonymous_auth and "AlwaysAllow" not in options.authorization_mode
+    proxy = frontproxy.build(options, timepiece)
+    # Two authorities are told apart by who signed; one alone was asked by the TLS layer.
+    clients = frontproxy.authorities(options.client_ca_file) if proxy is not None else None
+    holders = certificates.Certificates(timepiece, clients)
+    first: list[contract.Authenticator] = [proxy] if proxy is not None else []
     return Authentication(
-        union.Union([certificates.Certificates(timepiece), known], anonymous=anonymous),
+        union.Union([*first, holders, known], anonymous=anonymous),
         known,
         issuer,
         tuple(audiences),
         _documents(options, verifiers),
+        proxy.vouches if proxy is not None else lambda certificate: False,
     )
 
 

@@ -1,15 +1,17 @@
 """Users by client certificate: the common name is the user, the organizations are the groups.
 
-The TLS layer has verified the chain up to the client CA when a certificate gets here; usage and dates are checked here,
-dates at every request, because a connection outlives its handshake.
+The TLS layer has verified the chain when a certificate gets here: up to the client CA, or to that of front proxies
+where both are trusted, and then who signed is looked at again. Usage and dates are checked here, dates at every
+request, because a connection outlives its handshake.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cryptography import x509
+from cryptography import exceptions, x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from kijabi.api import errors
@@ -66,21 +68,45 @@ def _for_clients(certificate: x509.Certificate) -> bool:
     return ExtendedKeyUsageOID.CLIENT_AUTH in usages or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usages
 
 
+def signed_by(der: bytes, authorities: Sequence[x509.Certificate]) -> bool:
+    """Whether one of the authorities issued the certificate itself (not through another one)."""
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+    except ValueError:
+        return False
+    for authority in authorities:
+        try:
+            certificate.verify_directly_issued_by(authority)
+        except (ValueError, TypeError, exceptions.InvalidSignature):
+            continue
+        return True
+    return False
+
+
 class Certificates:
     """The authenticator. What a certificate says is read once and kept by its bytes."""
 
-    def __init__(self, timepiece: clock.Clock = clock.SYSTEM) -> None:
+    def __init__(
+        self, timepiece: clock.Clock = clock.SYSTEM, authorities: Sequence[x509.Certificate] | None = None
+    ) -> None:
+        """``authorities``: only who is signed by one of them is known here; None: everyone whom TLS let through."""
         self._clock = timepiece
+        self._authorities = authorities
+        self._strangers: set[bytes] = set()
         self._known: dict[bytes, Holder | str] = {}
 
     async def authenticate(self, request: http.Request) -> contract.UserInfo | None:
         der = request.peer_certificate
-        if der is None:
+        if der is None or der in self._strangers:
             return None
         found = self._known.get(der)
         if found is None:
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
+                self._strangers.clear()
+            if self._authorities is not None and not signed_by(der, self._authorities):
+                self._strangers.add(der)
+                return None
             found = self._known[der] = holder(der)
         if isinstance(found, str):
             raise errors.Unauthorized(found)

@@ -47,12 +47,14 @@ _OURS = frozenset(("authorization", "host", "content-length"))
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """``tls`` None is plain HTTP. ``path`` has its query and is encoded."""
+    """``tls`` None is plain HTTP. ``path`` has its query and is encoded. ``name`` is what the certificate must be for,
+    where that is not the host."""
 
     host: str
     port: int
     path: str
     tls: ssl.SSLContext | None = None
+    name: str = ""
 
     @property
     def authority(self) -> str:
@@ -74,8 +76,10 @@ def is_upgrade(request: http.Request) -> bool:
     return "upgrade" in tokens and bool(request.headers.get("Upgrade"))
 
 
-def onward_headers(request: http.Request, *, upgrade: bool = False) -> CIMultiDict[str]:
-    """The caller's headers as another server may see them."""
+def onward_headers(
+    request: http.Request, *, upgrade: bool = False, named: CIMultiDict[str] | None = None
+) -> CIMultiDict[str]:
+    """The caller's headers as another server may see them; ``named`` tells it who the caller is."""
     onward: CIMultiDict[str] = CIMultiDict()
     for name, value in request.headers.items():
         lower = name.lower()
@@ -91,6 +95,8 @@ def onward_headers(request: http.Request, *, upgrade: bool = False) -> CIMultiDi
     if request.remote:
         before = onward.get("X-Forwarded-For")
         onward["X-Forwarded-For"] = f"{before}, {request.remote}" if before else request.remote
+    if named is not None:
+        onward.extend(named)
     return onward
 
 
@@ -125,14 +131,17 @@ class Relay:
             data=body or None,
             # False: the context is for TLS alone; plain HTTP needs none.
             ssl=backend.tls if backend.tls is not None else False,
+            server_hostname=(backend.name or None) if backend.tls is not None else None,
             allow_redirects=False,
             skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
         )
 
-    async def pass_on(self, request: http.Request, backend: Backend) -> http.Response:
+    async def pass_on(
+        self, request: http.Request, backend: Backend, named: CIMultiDict[str] | None = None
+    ) -> http.Response:
         """The whole exchange. Raises ServiceUnavailable where the backend cannot be reached."""
         try:
-            answer = await self.send(request.method, backend, onward_headers(request), request.body)
+            answer = await self.send(request.method, backend, onward_headers(request, named=named), request.body)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise errors.ServiceUnavailable(f"error trying to reach service: {reason(backend, error)}") from error
         headers = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP}
@@ -142,11 +151,13 @@ class Relay:
             return http.Response(answer.status, b"", headers)
         return http.Response(answer.status, chunks(answer), headers)
 
-    async def upgrade(self, request: http.Request, backend: Backend) -> http.Response:
+    async def upgrade(
+        self, request: http.Request, backend: Backend, named: CIMultiDict[str] | None = None
+    ) -> http.Response:
         """Carry an upgrade to the backend. What it answers instead of 101 is passed on."""
         reader, writer = await dial(backend)
         try:
-            writer.write(_head(request, backend))
+            writer.write(_head(request, backend, named))
             head = await _read_head(reader)
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             writer.close()
@@ -196,7 +207,7 @@ async def dial(backend: Backend) -> tuple[asyncio.StreamReader, asyncio.StreamWr
     """Raises ApiError ``error dialing backend: …``."""
     try:
         async with asyncio.timeout(_DIAL_SECONDS):
-            name = backend.host if backend.tls is not None else None
+            name = (backend.name or backend.host) if backend.tls is not None else None
             return await asyncio.open_connection(
                 backend.host, backend.dial_port, ssl=backend.tls, server_hostname=name, limit=_LIMIT
             )
@@ -204,9 +215,9 @@ async def dial(backend: Backend) -> tuple[asyncio.StreamReader, asyncio.StreamWr
         raise backend_error(f"error dialing backend: {reason(backend, error)}") from error
 
 
-def _head(request: http.Request, backend: Backend) -> bytes:
+def _head(request: http.Request, backend: Backend, named: CIMultiDict[str] | None) -> bytes:
     lines = [f"{request.method} {backend.path} HTTP/1.1", f"Host: {backend.authority}"]
-    lines += [f"{name}: {value}" for name, value in onward_headers(request, upgrade=True).items()]
+    lines += [f"{name}: {value}" for name, value in onward_headers(request, upgrade=True, named=named).items()]
     if request.method not in ("GET", "HEAD"):
         lines.append(f"Content-Length: {len(request.body)}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace") + request.body
