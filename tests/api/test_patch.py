@@ -114,6 +114,17 @@ STRATEGIC: list[tuple[str, dict[str, Any], dict[str, Any], Any]] = [
         pod("b"),
     ),
     (
+        "puts a new element where a deleted one was, behind what only the server has",
+        pod("a", "b", "z"),
+        {
+            "spec": {
+                "$setElementOrder/containers": [{"name": "b"}, {"name": "c"}],
+                "containers": [{"name": "c", "image": "c"}, {"name": "a", "$patch": "delete"}],
+            }
+        },
+        pod("b", "z", "c"),
+    ),
+    (
         "replaces a list",
         pod("a", "b"),
         {"spec": {"containers": [{"$patch": "replace"}, {"name": "c", "image": "c"}]}},

@@ -56,6 +56,13 @@ REFUSED = {
         "the object has been modified",
     ),
     "another uid": ("a", {"metadata": {"uid": "x"}}, "merge-patch", 422, "metadata.uid: Invalid value"),
+    "a wrong type in a strategic patch": (
+        "a",
+        {"data": 5},
+        "strategic-merge-patch",
+        422,
+        'patch: Invalid value: "map[data:5]": json: cannot unmarshal',
+    ),
     "a wrong type": ("a", {"data": 5}, "merge-patch", 422, "patch: Invalid value"),
 }
 

@@ -56,7 +56,7 @@ def _merge_map(original: Map, patch: Map, info: types.Type) -> Map:
             return patch
         if directive == "delete":
             return {}
-        raise _plain(f"unknown patch type: {directive} in map: {_go(patch)}")
+        raise _plain(f"unknown patch type: {directive} in map: {printed(patch)}")
     _retain_keys(original, patch)
     for key in [key for key in patch if key.startswith(ORDER)]:
         _merge_ordered(original, patch, key, info)
@@ -159,8 +159,22 @@ def _merge_ordered(original: Map, patch: Map, directive: str, info: types.Type) 
         merged = _merge_list(list(live), wanted, inner, merge_key, False)
     else:
         merged = wanted
-    original[key] = _ordered(merged, order, live or [], merge_key)
+    original[key] = _ordered(merged, order, _places(live or [], wanted or [], merge_key), merge_key)
     patch.pop(key, None)
+
+
+def _places(live: Items, wanted: Items, merge_key: str) -> Items:
+    """What decides where a server's own elements go: its list, in which new elements take the place of deleted ones.
+
+    Upstream deletes and appends in the very array it afterwards asks for the order, and clients see the outcome.
+    """
+    gone = [item.get(merge_key) for item in wanted if isinstance(item, dict) and item.get(PATCH) == "delete"]
+    if not gone or not merge_key:
+        return live
+    left = [item for item in live if item.get(merge_key) not in gone]
+    known = {item.get(merge_key) for item in live}
+    new = [item for item in wanted if PATCH not in item and item.get(merge_key) not in known]
+    return (left + new)[: len(live)]
 
 
 def _check_order(wanted: Items, order: Items, merge_key: str) -> None:
@@ -172,8 +186,8 @@ def _check_order(wanted: Items, order: Items, merge_key: str) -> None:
         if isinstance(item, dict) and PATCH in item:
             continue
         if not any(_identity(item, merge_key) == _identity(other, merge_key) for other in remaining):
-            text = f"The order in patch list:\n{_go(wanted)}\n doesn't match $setElementOrder list:\n{_go(order)}\n"
-            raise _plain(text)
+            lists = f"{printed(wanted)}\n doesn't match $setElementOrder list:\n{printed(order)}\n"
+            raise _plain(f"The order in patch list:\n{lists}")
 
 
 def _merge_list(live: Items, wanted: Items, inner: types.Type, merge_key: str, deleting: bool) -> Items:
@@ -217,7 +231,7 @@ def _directives(live: Items, wanted: Items, merge_key: str) -> tuple[Items, Item
             case "merge":
                 raise _plain("merging lists cannot yet be specified in the patch")
             case other:
-                raise _plain(f"unknown patch type: {other} in map: {_go(item)}")
+                raise _plain(f"unknown patch type: {other} in map: {printed(item)}")
     return ([], additions) if replacing else (live, additions)
 
 
@@ -226,7 +240,7 @@ def _are_maps(items: Items) -> bool:
     if "list" in kinds:
         raise errors.Invalid("the server rejected our request due to an error in our request")
     if len(kinds) > 1:
-        raise _plain(f"list element types are not identical: {_go([items])}")
+        raise _plain(f"list element types are not identical: {printed([items])}")
     return kinds == {"map"}
 
 
@@ -244,7 +258,7 @@ def _identity(item: Any, merge_key: str) -> Any:
     if not isinstance(item, dict):
         raise _plain(f"expected a map[string]interface {{}}, but received a {_go_type(item)}")
     if merge_key not in item:
-        raise _plain(f"map: {_go(item)} does not contain declared merge key: {merge_key}")
+        raise _plain(f"map: {printed(item)} does not contain declared merge key: {merge_key}")
     return item[merge_key]
 
 
@@ -277,12 +291,12 @@ def _go_type(value: Any) -> str:
     return names.get(type(value), "float64")
 
 
-def _go(value: Any) -> str:
+def printed(value: Any) -> str:
     """A value as Go's ``%v`` prints it."""
     if isinstance(value, dict):
-        return f"map[{' '.join(f'{key}:{_go(value[key])}' for key in sorted(value))}]"
+        return f"map[{' '.join(f'{key}:{printed(value[key])}' for key in sorted(value))}]"
     if isinstance(value, list):
-        return f"[{' '.join(map(_go, value))}]"
+        return f"[{' '.join(map(printed, value))}]"
     if isinstance(value, bool):
         return "true" if value else "false"
     return "<nil>" if value is None else str(value)

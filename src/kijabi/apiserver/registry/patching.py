@@ -6,6 +6,7 @@ from typing import Any
 
 from kijabi.api import errors, patch
 from kijabi.api import field as fields
+from kijabi.api.patch import strategic_merge
 from kijabi.apiserver import negotiation
 from kijabi.apiserver.contract import RequestContext
 from kijabi.apiserver.registry import decoding
@@ -74,8 +75,6 @@ class Patcher:
         try:
             decoding.check(new, self._gvk, self._schemas, self._directive, warned, self._strict)
         except errors.BadRequest as error:
-            if self._type == STRATEGIC_MERGE_PATCH:
-                raise
             raise self._refused(new, error) from error
         self._warnings.extend(text for text in warned if text not in self._warnings)
         return new
@@ -93,7 +92,9 @@ class Patcher:
 
     def _refused(self, new: Any, error: errors.BadRequest) -> errors.Invalid:
         text = error.message.partition(f"cannot be handled as a {self._gvk[2]}: ")[2] or error.message
-        problem = fields.invalid("patch", jsons.dumps(new).decode(), text)
+        strategic = self._type == STRATEGIC_MERGE_PATCH
+        shown = strategic_merge.printed(self._patch) if strategic else jsons.dumps(new).decode()
+        problem = fields.invalid("patch", shown, text)
         refused = errors.invalid("", "", [problem])
         refused.message = f' "" is invalid: {problem}'
         return refused
