@@ -17,6 +17,7 @@ from kijabi.controllers import (
     replicaset,
     rootca,
     serviceaccount,
+    servicecidrs,
     tainteviction,
     ttlafterfinished,
 )
@@ -66,6 +67,7 @@ ALL: dict[str, Make] = {
     "certificatesigningrequest-approving-controller": approver.Approver,
     "certificatesigningrequest-cleaner-controller": cleaner.Cleaner,
     "clusterrole-aggregation-controller": clusterroleaggregation.ClusterRoleAggregation,
+    "service-cidr-controller": servicecidrs.ServiceCidrs,
     "persistentvolumeclaim-protection-controller": protection.ClaimProtection,
     "persistentvolume-protection-controller": protection.VolumeProtection,
 }

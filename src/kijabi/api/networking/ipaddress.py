@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
-from kijabi.api import checks, field, metadata, printing, served
+from kijabi.api import checks, field, names, printing, served
 from kijabi.api.checks import Errors
 from kijabi.api.resource import Object
 
@@ -13,18 +14,34 @@ COLUMNS = (printing.NAME, printing.text("ParentRef", "Who uses the address."), p
 
 
 def NAME_RULE(name: str, prefix: bool = False) -> list[str]:
-    """The canonical form of an address."""
-    complaints = metadata.segment(name, prefix)
-    if not complaints and not checks.is_ip(name):
-        complaints = ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
-    return complaints
+    """The canonical form of an address: an address has one object, however it may be spelled."""
+    # Leading zeros are told of in words of their own, so what would be left without them must be an address.
+    plain = ".".join(part.lstrip("0") or "0" for part in name.split(".")) if ":" not in name else name
+    if not checks.is_ip(plain) or "%" in name or "/" in name:
+        return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
+    if plain != name:
+        return ["must not have leading 0s"]
+    parsed = ipaddress.ip_address(name)
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        return ["must not be an IPv4-mapped IPv6 address"]
+    return [] if str(parsed) == name else [f'must be in canonical form ("{parsed}")']
 
 
 def validate_create(obj: Object) -> Errors:
     parent = (obj.get("spec") or {}).get("parentRef")
     if parent is None:
         return [field.required("spec.parentRef")]
-    return [field.required(f"spec.parentRef.{key}") for key in ("resource", "name") if not parent.get(key)]
+    found: Errors = []
+    if parent.get("group"):
+        found += checks.word(parent["group"], "spec.parentRef.group", names.dns_subdomain)
+    for key in ("resource", "name", "namespace"):
+        given, path = parent.get(key, ""), f"spec.parentRef.{key}"
+        if given:
+            found += checks.word(given, path, names.path_segment)
+        elif key != "namespace":
+            # Services are of the core group, so neither a group nor a namespace can be asked for.
+            found.append(field.required(path))
+    return found
 
 
 def validate_update(new: Object, old: Object) -> Errors:

@@ -41,6 +41,8 @@ class Bootstrap:
         # A last renewal of this server's place must not come after it has left.
         self._left = False
         self._turn = asyncio.Lock()
+        # Said once: the default ServiceCIDR is not what the flag says.
+        self._differs = False
         self._cidrs = [cidr.strip() for cidr in options.service_cluster_ip_range.split(",") if cidr.strip()]
 
     async def ensure(self) -> None:
@@ -85,6 +87,7 @@ class Bootstrap:
             await self._clock.sleep(INTERVAL)
             try:
                 await self._namespaces()
+                await self._service_cidr()
                 await self.ensure_service()
             except (errors.ApiError, store_contract.StoreError) as error:
                 log.warning("the kubernetes service cannot be ensured: %s", error)
@@ -201,7 +204,18 @@ class Bootstrap:
         what = kinds.SERVICE_CIDRS
         await self._exists(what, objects.service_cidr(self._cidrs))
         there = await self._access.get(what, objects.SERVICE)
-        if there is None or _ready(there):
+        if there is None or there["metadata"].get("deletionTimestamp"):
+            # Whether it may go is the controllers' to say; when it has gone, it is made anew.
+            return
+        cidrs = there["spec"]["cidrs"]
+        if cidrs != self._cidrs and cidrs == self._cidrs[:1]:
+            await self._access.mutate(what, objects.SERVICE, "", lambda obj: obj["spec"].update(cidrs=self._cidrs))
+        elif cidrs != self._cidrs:
+            if not self._differs:
+                log.warning("the default ServiceCIDR %s does not match the flag's %s", cidrs, self._cidrs)
+            self._differs = True
+            return
+        if _ready(there):
             return
         condition = objects.ready_condition(timestamps.format_time(self._clock.time()))
 

@@ -36,7 +36,6 @@ def ip_address(address: str, service: Object) -> Object:
         },
         "spec": {
             "parentRef": {
-                "group": "",
                 "resource": "services",
                 "namespace": meta.get("namespace", ""),
                 "name": meta.get("name", ""),
