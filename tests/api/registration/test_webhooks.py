@@ -147,6 +147,16 @@ FORM = "; desired format: https://host[/path]"
             id="empty segment",
         ),
         pytest.param(service(path="/a/b/"), "", id="a slash at the end"),
+        pytest.param(
+            {"matchConditions": [{"name": "a", "expression": "1"}]},
+            'matchConditions[0].expression: Invalid value: "1": must evaluate to bool',
+            id="a condition that is none",
+        ),
+        pytest.param(
+            {"matchConditions": [{"name": "a", "expression": ""}]},
+            "matchConditions[0].expression: Required value",
+            id="an empty condition",
+        ),
     ],
 )
 def test_one_thing_wrong_is_one_error(more: dict[str, Any], problem: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from kijabi.api import checks, field, names, printing, resource
 from kijabi.api.admissionregistration import clients, rules
+from kijabi.api.cel import conditions
 from kijabi.api.checks import Errors
 from kijabi.api.resource import Object
 
@@ -55,6 +56,7 @@ class Allowed:
     side_effects: bool = False
     unknown_versions: bool = False
     same_names: bool = False
+    conditions: bool = False
 
 
 def validate_create(obj: Object) -> Errors:
@@ -70,8 +72,13 @@ def validate_update(new: Object, old: Object) -> Errors:
             any(one.get("sideEffects") not in _NO_EFFECTS for one in before),
             any(one.get("admissionReviewVersions") and not _knows_version(one) for one in before),
             len(set(listed)) < len(listed),
+            _conditions(new) == _conditions(old),
         ),
     )
+
+
+def _conditions(obj: Object) -> list[Any]:
+    return [one.get("matchConditions") or [] for one in obj.get("webhooks") or ()]
 
 
 def _validate(obj: Object, allowed: Allowed) -> Errors:
@@ -119,7 +126,10 @@ def _webhook(webhook: Object, path: str, allowed: Allowed) -> Errors:
     for key in ("namespaceSelector", "objectSelector"):
         found += checks.selector(webhook.get(key), at(key))
     found += checks.optional(webhook.get("reinvocationPolicy"), at("reinvocationPolicy"), ("IfNeeded", "Never"))
-    return found + clients.validate(webhook.get("clientConfig") or {}, at("clientConfig"))
+    found += clients.validate(webhook.get("clientConfig") or {}, at("clientConfig"))
+    listed = webhook.get("matchConditions") or ()
+    # What was stored stays, even if a later compiler would refuse it.
+    return found if allowed.conditions else found + conditions.validate(listed, at("matchConditions"))
 
 
 def _knows_version(webhook: Object) -> bool:

@@ -65,8 +65,8 @@ def build(
         ("CertificateSubjectRestriction", certificates.CertificateSubjectRestriction),
         ("DefaultIngressClass", lambda: ingress_class.DefaultIngressClass(access)),
         ("PodTopologyLabels", lambda: pod_topology_labels.PodTopologyLabels(access)),
-        ("MutatingAdmissionWebhook", lambda: webhooks.MutatingWebhooks(access, caller, counted)),
-        ("ValidatingAdmissionWebhook", lambda: webhooks.ValidatingWebhooks(access, caller, counted)),
+        ("MutatingAdmissionWebhook", lambda: webhooks.MutatingWebhooks(access, caller, counted, authorizer)),
+        ("ValidatingAdmissionWebhook", lambda: webhooks.ValidatingWebhooks(access, caller, counted, authorizer)),
         ("ResourceQuota", lambda: resource_quota.ResourceQuota(access)),
     ]
     known = {name for name, _ in makers}

@@ -292,6 +292,40 @@ async def test_another_version_of_the_same_object_is_converted_for_the_hook(
         assert (request["object"]["note"], request["object"]["apiVersion"]) == ("hi", "events.k8s.io/v1")
 
 
+@pytest.mark.parametrize(
+    ("expression", "policy", "asked", "status"),
+    [
+        pytest.param("object.data.a == 'b'", "Fail", True, 201, id="true"),
+        pytest.param("request.userInfo.username != 'admin'", "Fail", False, 201, id="false"),
+        pytest.param("object.data.missing == 'b'", "Fail", False, 403, id="fails"),
+        pytest.param("object.data.missing == 'b'", "Ignore", False, 201, id="fails and is ignored"),
+        pytest.param(
+            "authorizer.group('').resource('pods').namespace('default').check('delete').allowed()",
+            "Fail",
+            True,
+            201,
+            id="asks who may what",
+        ),
+    ],
+)
+async def test_conditions_have_the_last_word(both: Any, expression: str, policy: str, asked: bool, status: int) -> None:
+    conditions = [{"name": "c", "expression": expression}]
+    await both.configure("validating", both.outside.hook(matchConditions=conditions, failurePolicy=policy))
+    code, body = await both.make()
+    assert (code, bool(both.outside.asked)) == (status, asked)
+    if status == 403:
+        assert body["message"].startswith('configmaps "m" is forbidden: ')
+        assert "no such key: missing" in body["message"]
+
+
+async def test_conditions_hold_for_what_earlier_hooks_made(both: Any) -> None:
+    both.outside.answers["/1"] = lambda _: both.patch({"op": "add", "path": "/data/new", "value": "x"})
+    conditions = [{"name": "c", "expression": "'new' in object.data"}]
+    await both.configure("mutating", both.outside.hook("/1"), both.outside.hook("/2", matchConditions=conditions))
+    await both.make()
+    assert both.outside.paths() == ["/1", "/2"]
+
+
 async def test_calls_are_counted(both: Any) -> None:
     both.outside.answers["/ask"] = lambda _: {"allowed": False}
     await both.configure("validating", both.outside.hook())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kijabi.api import labels, resource, served
+from kijabi.api.cel import conditions
 from kijabi.apiserver import contract
 
 Object = contract.Object
@@ -44,7 +45,7 @@ class Hook:
     namespaces: labels.Selector
     objects: labels.Selector
     client: Mapping[str, Any]
-    conditions: tuple[Mapping[str, str], ...] = ()
+    conditions: conditions.Conditions | None = None
     equivalent: bool = True
     ignores: bool = False
     seconds: int = 10
@@ -66,11 +67,11 @@ def hooks_of(configuration: Object) -> list[Hook]:
                 meta["name"],
                 name,
                 f"{meta['name']}/{name}/{number}",
-                tuple(_rule(rule) for rule in one.get("rules") or ()),
+                tuple(rule_of(rule) for rule in one.get("rules") or ()),
                 labels.from_label_selector(one.get("namespaceSelector") or {}),
                 labels.from_label_selector(one.get("objectSelector") or {}),
                 one.get("clientConfig") or {},
-                tuple(one.get("matchConditions") or ()),
+                conditions.Conditions(one["matchConditions"]) if one.get("matchConditions") else None,
                 one.get("matchPolicy", "Equivalent") == "Equivalent",
                 one.get("failurePolicy", "Fail") == "Ignore",
                 int(one.get("timeoutSeconds") or 10),
@@ -82,7 +83,7 @@ def hooks_of(configuration: Object) -> list[Hook]:
     return found
 
 
-def _rule(rule: Object) -> Rule:
+def rule_of(rule: Object) -> Rule:
     resources = [text.partition("/") for text in rule.get("resources") or ()]
     return Rule(
         frozenset(rule.get("operations") or ()),

@@ -11,6 +11,7 @@ from kijabi.api import errors, patch, resource
 from kijabi.apiserver import contract
 from kijabi.apiserver.admission import plugin
 from kijabi.apiserver.admission.webhooks import calling, configuration, metrics, review
+from kijabi.apiserver.admission.webhooks.conditions import Conditions
 from kijabi.apiserver.admission.webhooks.matching import Invocation, Matcher
 from kijabi.apiserver.admission.webhooks.subject import Subject
 
@@ -36,11 +37,18 @@ class Rounds:
 class MutatingWebhooks(plugin.Plugin):
     name = "MutatingAdmissionWebhook"
 
-    def __init__(self, access: contract.Access, caller: calling.Caller, counts: metrics.Metrics) -> None:
+    def __init__(
+        self,
+        access: contract.Access,
+        caller: calling.Caller,
+        counts: metrics.Metrics,
+        authorizer: contract.Authorizer | None = None,
+    ) -> None:
         self._access = access
         self._caller = caller
         self._counts = counts
         self._matcher = Matcher(access)
+        self._conditions = Conditions(authorizer, counts, _TYPE)
         self._hooks = configuration.Hooks(access, configuration.MUTATING)
 
     def handles(self, operation: str, what: resource.Resource, subresource: str) -> bool:
@@ -62,6 +70,8 @@ class MutatingWebhooks(plugin.Plugin):
                 continue
             subject = subject or Subject(self._access, self._matcher, attributes)
             await subject.see(invocation)
+            if not await self._conditions.hold(invocation, attributes, subject):
+                continue
             if await self._ask(invocation, index, attributes, subject):
                 rounds.object_changed()
                 attributes.again = True

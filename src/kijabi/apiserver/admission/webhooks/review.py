@@ -61,30 +61,35 @@ def version_for(versions: tuple[str, ...]) -> str | None:
 
 
 def encode(question: Question) -> bytes:
-    attributes, seen = question.attributes, question.invocation.resource
-    asked = attributes.resource
+    request = request_of(question.invocation, question.requested, question.attributes)
+    request["uid"] = question.uid
+    request["object"], request["oldObject"] = question.obj, question.old
+    review = {"kind": "AdmissionReview", "apiVersion": f"{GROUP}/{question.version}", "request": request}
+    return orjson.dumps(review, option=orjson.OPT_NON_STR_KEYS)
+
+
+def request_of(invocation: Invocation, requested: Kind, attributes: contract.AdmissionAttributes) -> dict[str, Any]:
+    """An AdmissionRequest without its uid and its objects."""
+    seen, asked = invocation.resource, attributes.resource
     request: dict[str, Any] = {
-        "uid": question.uid,
-        "kind": _kind(question.invocation.kind),
+        "uid": "",
+        "kind": _kind(invocation.kind),
         "resource": {"group": seen.group, "version": seen.version, "resource": seen.plural},
         "subResource": attributes.subresource,
-        "requestKind": _kind(question.requested),
+        "requestKind": _kind(requested),
         "requestResource": {"group": asked.group, "version": asked.version, "resource": asked.plural},
         "requestSubResource": attributes.subresource,
         "name": attributes.name,
         "namespace": attributes.namespace,
         "operation": attributes.operation,
         "userInfo": _user(attributes.user),
-        "object": question.obj,
-        "oldObject": question.old,
         "dryRun": attributes.dry_run,
-        "options": attributes.options or NOTHING,
+        "options": attributes.options or None,
     }
     for key in ("subResource", "requestSubResource", "name", "namespace"):
         if not request[key]:
             del request[key]
-    review = {"kind": "AdmissionReview", "apiVersion": f"{GROUP}/{question.version}", "request": request}
-    return orjson.dumps(review, option=orjson.OPT_NON_STR_KEYS)
+    return request
 
 
 def _kind(kind: Kind) -> dict[str, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 
 from kijabi.api import resource
@@ -50,13 +48,15 @@ class Subject:
         """``object`` or ``old`` as it is sent."""
         found = self._encoded.get(name)
         if found is None:
-            obj: Any = getattr(self, name)
-            body = orjson.dumps(self._typed(obj), option=orjson.OPT_NON_STR_KEYS) if obj is not None else None
+            obj = self.typed(name)
+            body = orjson.dumps(obj, option=orjson.OPT_NON_STR_KEYS) if obj is not None else None
             found = self._encoded[name] = orjson.Fragment(body) if body is not None else review.NOTHING
         return found
 
-    def _typed(self, obj: Object) -> Object:
-        if obj.get("kind") and obj.get("apiVersion"):
+    def typed(self, name: str) -> Object | None:
+        """``object`` or ``old``, saying what it is."""
+        obj: Object | None = getattr(self, name)
+        if obj is None or (obj.get("kind") and obj.get("apiVersion")):
             return obj
         group, version, kind = self.kind
         return {"kind": kind, "apiVersion": f"{group}/{version}" if group else version, **obj}

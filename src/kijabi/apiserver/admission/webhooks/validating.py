@@ -9,6 +9,7 @@ from kijabi.api import errors, resource
 from kijabi.apiserver import contract
 from kijabi.apiserver.admission import plugin
 from kijabi.apiserver.admission.webhooks import calling, configuration, metrics
+from kijabi.apiserver.admission.webhooks.conditions import Conditions
 from kijabi.apiserver.admission.webhooks.matching import Invocation, Kind, Matcher
 from kijabi.apiserver.admission.webhooks.subject import Subject
 
@@ -20,11 +21,18 @@ _TYPE = "validating"
 class ValidatingWebhooks(plugin.Plugin):
     name = "ValidatingAdmissionWebhook"
 
-    def __init__(self, access: contract.Access, caller: calling.Caller, counts: metrics.Metrics) -> None:
+    def __init__(
+        self,
+        access: contract.Access,
+        caller: calling.Caller,
+        counts: metrics.Metrics,
+        authorizer: contract.Authorizer | None = None,
+    ) -> None:
         self._access = access
         self._caller = caller
         self._counts = counts
         self._matcher = Matcher(access)
+        self._conditions = Conditions(authorizer, counts, _TYPE)
         self._hooks = configuration.Hooks(access, configuration.VALIDATING)
 
     def handles(self, operation: str, what: resource.Resource, subresource: str) -> bool:
@@ -44,6 +52,8 @@ class ValidatingWebhooks(plugin.Plugin):
             if subject is None:
                 subject = subjects[invocation.kind] = Subject(self._access, self._matcher, attributes)
                 await subject.see(invocation)
+            if not await self._conditions.hold(invocation, attributes, subject):
+                continue
             concerned.append((invocation, subject))
         if not concerned:
             return
