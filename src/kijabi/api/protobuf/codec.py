@@ -12,7 +12,7 @@ import base64
 import struct
 from typing import Any
 
-from kijabi.api.protobuf import messages, special, wire
+from kijabi.api.protobuf import extensions, messages, special, wire
 from kijabi.api.protobuf.messages import Field, Label
 
 Object = dict[str, Any]
@@ -41,7 +41,7 @@ _FOLDERS = {
 class Message:
     """One message, ready to be read and written."""
 
-    __slots__ = ("by_number", "empty", "fields", "form", "is_list", "name", "zeros")
+    __slots__ = ("by_number", "choice", "empty", "fields", "form", "is_list", "name", "zeros")
 
     def __init__(self, name: str, fields: list[Field], is_list: bool) -> None:
         self.name = name
@@ -49,6 +49,7 @@ class Message:
         self.by_number = {field.number: field for field in fields}
         self.is_list = is_list
         self.form = special.FORMS.get(name)
+        self.choice = extensions.CHOICES.get(name)
         # What Go's JSON has of an object that was never set.
         self.zeros = {
             field.name: _ZEROS[field.type]
@@ -137,6 +138,8 @@ class Codec:
         for number, piece in pieces.items():
             field = message.by_number[number]
             self._put(out, field, self._read(self._message(field.message), piece))
+        if message.choice is not None:
+            return message.choice[0](out)
         return out.get("items", []) if message.is_list else out
 
     def _put(self, out: Object, field: Field, value: Any) -> None:
@@ -177,6 +180,8 @@ class Codec:
             return message.form[1](value)
         if message.is_list:
             value = {"items": value}
+        elif message.choice is not None:
+            value = message.choice[1](value)
         elif not value:
             if message.empty is None:
                 message.empty = self._fields(message, {})

@@ -9,7 +9,7 @@ import zlib
 
 import orjson
 
-from kijabi.api.protobuf import codec, messages
+from kijabi.api.protobuf import codec, extensions, messages
 
 TARGET = pathlib.Path(__file__).parent.parent / "_compiled" / "protobuf.bin"
 NAMES = TARGET.with_name("gonames.bin")
@@ -59,7 +59,7 @@ def names() -> dict[str, dict[str, str]]:
 def load() -> codec.Codec | None:
     """The codec of the compiled table; ``None``, and a line in the log, where there is no table."""
     try:
-        return codec.Codec(unpack(TARGET.read_bytes()))
+        return codec.Codec(extensions.add(unpack(TARGET.read_bytes())))
     except (OSError, ValueError) as error:
         log.warning("protobuf is not spoken, only JSON and YAML: %s (python -m kijabi.api.protobuf.compile)", error)
         return None

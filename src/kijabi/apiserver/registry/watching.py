@@ -17,6 +17,7 @@ from kijabi.apiserver import negotiation, params, tables
 from kijabi.apiserver.contract import RequestContext
 from kijabi.apiserver.registry import selection
 from kijabi.apiserver.registry.registry import Endpoint, Object, Registry
+from kijabi.apiserver.registry.registry import Remote as RemoteCodec
 from kijabi.apiserver.watchcache import cache, listing
 from kijabi.apiserver.watchcache.entry import Encoder, event_line
 from kijabi.apiserver.watchcache.watcher import Watcher
@@ -117,6 +118,35 @@ class Shaped:
         return orjson.dumps(tables.table(rows, [], meta, version))
 
 
+class Remote:
+    """Encodes the events of a version that a webhook makes: as they are stored, and converted when they are sent.
+
+    The cache pushes and cannot wait; whoever reads for the client can. All events that wait are converted together.
+    """
+
+    def __init__(self, endpoint: Endpoint, remote: RemoteCodec, finish: Encoder) -> None:
+        self._endpoint = endpoint
+        self._remote = remote
+        self._finish = finish
+
+    def __call__(self, value: bytes, revision: int) -> bytes:
+        # Two parts of a line, told apart again by the first byte of every object.
+        return b"%d:%s" % (revision, value)
+
+    async def lines(self, waiting: list[bytes]) -> list[bytes]:
+        """The lines as they are sent. Raises InternalError."""
+        parts = [_apart(line) for line in waiting]
+        await self._remote.ready([value for _, _, value in parts if b'"name":' in value])
+        return [event_line(kind, self._finish(value, revision)) for kind, revision, value in parts]
+
+
+def _apart(line: bytes) -> tuple[str, int, bytes]:
+    """Type, revision and stored value of a line that ``Remote`` encoded."""
+    head, _, rest = line.partition(b'","object":')
+    revision, _, value = rest.partition(b":")
+    return head.removeprefix(b'{"type":"').decode(), int(revision), value[: -len(b"}\n")]
+
+
 async def watch(
     reg: Registry, deadlines: Deadlines, context: RequestContext, endpoint: Endpoint, shortest: int
 ) -> http.Response:
@@ -132,6 +162,9 @@ async def watch(
     encode: Encoder = endpoint.codec.full
     if media.kind:
         encode = Shaped(reg, endpoint, media, tables.include_object(request))
+    converting = Remote(endpoint, endpoint.remote, encode) if endpoint.remote is not None else None
+    if converting is not None:
+        encode = converting
     if options.resource_version is None:
         await listing.consistent(reg.feed)
     else:
@@ -155,7 +188,7 @@ async def watch(
     watcher.ends_at = now + lasts
     watcher.bookmark_at = _next_bookmark(now, watcher.ends_at)
     deadlines.add(watcher, bookmarks)
-    return http.Response(200, _lines(deadlines, endpoint, watcher, media), _headers(media))
+    return http.Response(200, _lines(deadlines, endpoint, watcher, media, converting), _headers(media))
 
 
 def _starts_with_state(options: params.ListOptions) -> bool:
@@ -176,10 +209,20 @@ def _expired(media: negotiation.Media, after: int, oldest: int) -> http.Response
 
 
 async def _lines(
-    deadlines: Deadlines, endpoint: Endpoint, watcher: Watcher, media: negotiation.Media
+    deadlines: Deadlines,
+    endpoint: Endpoint,
+    watcher: Watcher,
+    media: negotiation.Media,
+    converting: Remote | None,
 ) -> AsyncIterator[bytes]:
     try:
         while lines := await watcher.take():
+            if converting is not None:
+                try:
+                    lines = await converting.lines(lines)
+                except errors.ApiError as error:
+                    yield negotiation.frame(event_line("ERROR", orjson.dumps(error.status)), media)
+                    return
             if media.type != negotiation.JSON:
                 lines = [negotiation.frame(line, media) for line in lines]
             yield lines[0] if len(lines) == 1 else b"".join(lines)
