@@ -169,3 +169,13 @@ async def test_duplicate_owners_are_dropped_with_a_warning(api: Any, objects: An
 async def test_creation_needs_a_namespace_and_no_name_in_the_path(api: Any, objects: Any) -> None:
     assert (await api.post("/api/v1/configmaps", objects.config_map("a"))).status == 405
     assert (await api.post(f"{MAPS}/a", objects.config_map("a"))).status == 405
+
+
+async def test_what_is_empty_is_stored_as_upstream_stores_it(api: Any, objects: Any) -> None:
+    pod = objects.pod("p", labels={}, finalizers=[])
+    pod["spec"].update(
+        volumes=[], nodeSelector={}, containers=[{"name": "c", "image": "i", "env": [], "resources": {}}]
+    )
+    made = await api.made("/api/v1/namespaces/default/pods", pod)
+    assert made["spec"] == {"containers": [{"name": "c", "image": "i", "resources": {}}]}
+    assert not {"labels", "finalizers"} & made["metadata"].keys()

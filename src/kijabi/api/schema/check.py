@@ -2,7 +2,8 @@
 
 Two passes. The first only answers "is this already exactly as it will be stored?" with closures compiled once per
 type; that is the common case and costs some microseconds. Only where it says no does the second pass walk with paths,
-collect problems, drop unknown fields and nulls, and write quantities and times in their canonical form.
+collect problems, drop unknown fields, nulls and empty optional lists and maps, and write quantities and times in their
+canonical form.
 """
 
 from __future__ import annotations
@@ -104,6 +105,16 @@ _TESTS: dict[str, Test] = {
 _DIRECT: dict[str, type] = {types.STRING: str, types.BOOL: bool}
 
 
+def is_omitted(declared: types.Field) -> bool:
+    """Whether a field is left out when it is empty, as Go's encoder does: optional lists and maps.
+
+    Strings and numbers are not told apart from pointers to them by what is known here, and stay as they were sent. An
+    empty list of managed fields asks to forget them.
+    """
+    omitted = not declared.required and declared.type.kind in (types.LIST, types.MAP)
+    return omitted and declared.name != "managedFields"
+
+
 class Tests:
     """The compiled first pass, one closure per type."""
 
@@ -150,8 +161,17 @@ class Tests:
         self._made[kind] = test
         for name, declared in kind.fields.items():
             if name not in direct:
-                tests[name] = self.of(declared.type)
+                tests[name] = self._filled(declared.type) if is_omitted(declared) else self.of(declared.type)
         return test
+
+    def _filled(self, kind: types.Type) -> Test:
+        """Of a list or map that is not stored when it is empty."""
+        assert kind.item is not None
+        wanted = list if kind.kind == types.LIST else dict
+        inner = self.of(kind.item)
+        if wanted is list:
+            return lambda value: type(value) is list and bool(value) and all(map(inner, value))
+        return lambda value: type(value) is dict and bool(value) and all(map(inner, value.values()))
 
     def _list(self, kind: types.Type) -> Test:
         assert kind.item is not None
@@ -224,7 +244,7 @@ class Walk:
             if item is not None:
                 dotted = f"{place.dotted}.{key}" if place.dotted else key
                 item = self._walk(declared.type, item, _Place(struct, dotted, path))
-            if item is None or item is _NONE:
+            if item is None or item is _NONE or (not item and is_omitted(declared)):
                 del value[key]
             else:
                 value[key] = item
