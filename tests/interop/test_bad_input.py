@@ -276,7 +276,7 @@ async def test_paths_and_verbs(site: wires.Site, method: str, path: str, status:
         (MERGE, b'{"metadata":null}', 400, ""),
         (MERGE, b'{"metadata":{"resourceVersion":"1"}}', 409, "the object has been modified"),
         (MERGE, b'{"metadata":{"resourceVersion":"x"}}', 422, ""),
-        (STRATEGIC, b'{"data":1}', 400, ""),
+        (STRATEGIC, b'{"data":1}', 422, 'patch: Invalid value: "map[data:1]"'),
         # Upstream's own, an error that is no Status.
         (STRATEGIC, b'{"$patch":"bogus"}', 500, "unknown patch type: bogus in map: map[$patch:bogus]"),
         (STRATEGIC, b'{"$retainKeys":1}', 400, ""),
