@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kijabi.api import errors, resource
+from kijabi.api.managed import shapes
 from kijabi.kit import http
 
 Object = resource.Object
@@ -255,6 +256,10 @@ class Forms(Protocol):
         ...
 
     def scale(self, what: resource.Resource, obj: Object) -> Object: ...
+
+    def shape(self, what: resource.Resource, subresource: str) -> shapes.Shape:
+        """How apply merges such an object."""
+        ...
 
 
 class Access(Protocol):

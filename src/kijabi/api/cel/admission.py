@@ -110,7 +110,7 @@ class Known:
 class Compiler:
     """Compiles the expressions of one policy: each variable is known to the expressions after it."""
 
-    def __init__(self, *, params: bool, composed: bool, patch: bool = False, known: Known | None = None) -> None:
+    def __init__(self, *, params: bool, composed: bool, known: Known | None = None) -> None:
         self.variables: dict[str, Type] = {}
         self.programs: dict[str, Program | str] = {}
         declared: dict[str, Type] = {
@@ -123,15 +123,17 @@ class Compiler:
             declared["params"] = known.params if known else DYN
         if composed:
             declared["variables"] = types.struct(_VARIABLES)
-        asking = {"authorizer": authz.AUTHORIZER, "authorizer.requestResource": authz.RESOURCE}
-        structs = _Structs(self.variables, patch, known.structs if known else None)
-        table = library.PATCHES if patch else library.BASE
-        self._plain = Environment(declared, structs, table, patches.make)
-        self._asking = Environment({**declared, **asking}, structs, table, patches.make)
+        asking = {**declared, "authorizer": authz.AUTHORIZER, "authorizer.requestResource": authz.RESOURCE}
+        schema = known.structs if known else None
+        structs = _Structs(self.variables, False, schema)
+        self._plain = Environment(declared, structs)
+        self._asking = Environment(asking, structs)
+        self._patching = Environment(asking, _Structs(self.variables, True, schema), library.PATCHES, patches.make)
 
-    def compile(self, expression: str, *wanted: Type, authorizer: bool = True) -> Program | str:
+    def compile(self, expression: str, *wanted: Type, authorizer: bool = True, patch: bool = False) -> Program | str:
         """The program, or what is wrong as upstream's validation says it. No ``wanted``: any type will do."""
-        made = environment.compile(expression, self._asking if authorizer else self._plain)
+        chosen = self._patching if patch else self._asking if authorizer else self._plain
+        made = environment.compile(expression, chosen)
         if isinstance(made, str):
             return f"compilation failed: {made}"
         wrong = environment.must_be(made, *wanted) if wanted else None

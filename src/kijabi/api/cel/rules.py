@@ -31,6 +31,10 @@ class Rules:
     _errors: list[fields.Error]
     _root: running.Node | None
 
+    @property
+    def has_any(self) -> bool:
+        return self._root is not None
+
     def errors(self, path: str) -> list[fields.Error]:
         """The problems as field errors at ``path``, that of the schema."""
         return [

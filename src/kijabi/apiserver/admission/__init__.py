@@ -1,7 +1,7 @@
 """Admission: what a write is made into, and whether it may be, after authorization and before storage.
 
 One plugin a file, run in upstream's order; which are on by default is upstream's choice, and NodeRestriction, which
-upstream's own deployers always add. Left out: CEL policies, and the plugins that are off by default.
+upstream's own deployers always add. Left out: the plugins that are off by default.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from kijabi.apiserver.admission import (
     node_restriction,
     pod_security,
     pod_topology_labels,
+    policies,
     priority,
     resource_quota,
     runtime_class,
@@ -43,10 +44,12 @@ def build(
     timepiece: clock.Clock = clock.SYSTEM,
     outside: outbound.Outbound | None = None,
     counts: metrics.Metrics | None = None,
+    checks: policies.Metrics | None = None,
 ) -> contract.AdmissionChain:
     """The plugins in order. Raises UnknownPlugin."""
     caller = (outside or outbound.build(access)).webhooks
     counted = counts or metrics.Metrics()
+    checked = checks or policies.Metrics()
     makers: list[tuple[str, Callable[[], contract.Admission]]] = [
         ("NamespaceLifecycle", lambda: namespace_lifecycle.NamespaceLifecycle(access)),
         ("LimitRanger", lambda: limit_ranger.LimitRanger(access)),
@@ -65,7 +68,9 @@ def build(
         ("CertificateSubjectRestriction", certificates.CertificateSubjectRestriction),
         ("DefaultIngressClass", lambda: ingress_class.DefaultIngressClass(access)),
         ("PodTopologyLabels", lambda: pod_topology_labels.PodTopologyLabels(access)),
+        ("MutatingAdmissionPolicy", lambda: policies.MutatingPolicies(access, authorizer, checked)),
         ("MutatingAdmissionWebhook", lambda: webhooks.MutatingWebhooks(access, caller, counted, authorizer)),
+        ("ValidatingAdmissionPolicy", lambda: policies.ValidatingPolicies(access, authorizer, checked)),
         ("ValidatingAdmissionWebhook", lambda: webhooks.ValidatingWebhooks(access, caller, counted, authorizer)),
         ("ResourceQuota", lambda: resource_quota.ResourceQuota(access)),
     ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kijabi.api import resource
+from kijabi.api.managed import shapes
 from kijabi.apiserver.contract import Object
-from kijabi.apiserver.registry import decoding, scaling
+from kijabi.apiserver.registry import decoding, ownership, scaling
 from kijabi.apiserver.registry.registry import Registry
 
 
@@ -40,3 +41,6 @@ class Forms:
 
     def scale(self, what: resource.Resource, obj: Object) -> Object:
         return scaling.scale_of(self._reg.endpoint(what), obj)
+
+    def shape(self, what: resource.Resource, subresource: str) -> shapes.Shape:
+        return ownership.view(self._reg, self._reg.endpoint(what), subresource).shape
