@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kijabi.api import field
-from kijabi.api.apiextensions import fieldpaths, rules
+from kijabi.api.apiextensions import fieldpaths
+from kijabi.api.cel import rules
 from kijabi.api.checks import Errors
 from kijabi.api.structural import objectmeta, pruning, structure, values
 from kijabi.api.structural import schema as structural
@@ -84,15 +85,20 @@ def _unpruned(raw: Raw) -> bool:
     return False
 
 
-def validate(raw: Raw, path: str, wanted: Strictness) -> Errors:
-    """All that is wrong with the schema of a kind. ``path`` is that of ``openAPIV3Schema``."""
+def validate(raw: Raw, path: str, wanted: Strictness, unchanged: bool = False) -> Errors:
+    """All that is wrong with the schema of a kind. ``path`` is that of ``openAPIV3Schema``.
+
+    ``unchanged``: it stood so before, and what its rules cost is no longer asked.
+    """
     found: Errors = []
     if raw.get("nullable"):
         found.append(field.forbidden(field.child(path, "nullable"), "nullable cannot be true at the root"))
     if wanted.structural:
         wrong = structure.validate(raw, path)
         found += wrong or _defaults(raw, path, wanted)
-    return found + _node(raw, path, _Place(is_root=True), wanted)
+    found += _node(raw, path, _Place(is_root=True), wanted)
+    # Rules are only compiled for schemas that are valid without them.
+    return found or rules.compile_schema(raw, unchanged=unchanged).errors(path)
 
 
 # --- defaults
@@ -112,7 +118,9 @@ def _defaults(raw: Raw, path: str, wanted: Strictness) -> Errors:
             found.append(field.invalid(where, default, fatal[0].text))
         else:
             wrong = objectmeta.validate(default, schema, where)
-            found += wrong or values.prefixed(values.Validator(raw).validate(default), where)
+            wrong = wrong or values.prefixed(values.Validator(raw).validate(default), where)
+            ruled = rules.compile_schema(raw, root=False, unchanged=True)
+            found += wrong or ruled.validate(where, default)
     items = raw.get("items")
     if isinstance(items, Mapping):
         found += _defaults(items, field.child(path, "items"), wanted)

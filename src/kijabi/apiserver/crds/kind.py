@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kijabi.api import field, jsonpath, metadata, resource, schema, versions
-from kijabi.api.apiextensions import definition, rules
+from kijabi.api.apiextensions import definition
+from kijabi.api.cel import rules
 from kijabi.api.resource import Object
 from kijabi.api.schema import check, types
 from kijabi.api.structural import defaulting, lists, objectmeta, pruning, typing, values
@@ -24,7 +25,7 @@ Errors = list[field.Error]
 class Custom:
     """What is known of the types of one version (the registry's ``Typing``), and how its objects are validated."""
 
-    def __init__(self, what: resource.Resource, version: Object, compile_rules: rules.Compile | None) -> None:
+    def __init__(self, what: resource.Resource, version: Object) -> None:
         raw = definition.schema_of(version) or {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
         self.what = what
         self.plain = structural.parse(raw)
@@ -36,7 +37,8 @@ class Custom:
         self._values = values.Validator(raw)
         below = (raw.get("properties") or {}).get("status")
         self._status_values = values.Validator(below) if below is not None else None
-        self._rules = compile_rules(raw) if compile_rules is not None and rules.mentioned(raw) else None
+        # Rules that cost too much were refused when the definition was written.
+        self._rules = rules.compile_schema(raw, unchanged=True)
         self._type: types.Type | None = None
 
     # --- types
@@ -128,7 +130,7 @@ class Custom:
         return [] if found and lists.validate(old, self.plain) else found
 
     def _ruled(self, found: Errors, new: Object, old: Object | None) -> Errors:
-        if self._rules is None:
+        if not self._rules.has_any:
             return []
         if values.is_blocking(found):
             return [values.UNCHECKED]
@@ -165,9 +167,9 @@ def resource_of(crd: Object, version: Object) -> resource.Resource:
     )
 
 
-def version_of(crd: Object, version: Object, compile_rules: rules.Compile | None = None) -> Version:
+def version_of(crd: Object, version: Object) -> Version:
     what = resource_of(crd, version)
-    custom = Custom(what, version, compile_rules)
+    custom = Custom(what, version)
     declared = version.get("additionalPrinterColumns") or ()
     selectable = [one["jsonPath"] for one in version.get("selectableFields") or ()]
     strategy = resource.Strategy(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from kijabi.api import conditions, errors, resource, schema, versions
 from kijabi.api import served as builtin
-from kijabi.api.apiextensions import definition, rules
+from kijabi.api.apiextensions import definition
 from kijabi.api.resource import Object
 from kijabi.api.structural import published, structure
 from kijabi.apiserver import contract, discovery
@@ -82,10 +82,10 @@ def _essence(crd: Object) -> tuple[object, ...]:
     return crd["metadata"].get("uid"), crd["spec"], (crd.get("status") or {}).get("acceptedNames")
 
 
-def make(crd: Object, converter: Converter | None, compile_rules: rules.Compile | None) -> Served:
+def make(crd: Object, converter: Converter | None) -> Served:
     """Everything for one definition. ``converter`` None: versions differ in their names alone."""
     listed = definition.versions(crd["spec"])
-    made = {version["name"]: kind.version_of(crd, version, compile_rules) for version in listed}
+    made = {version["name"]: kind.version_of(crd, version) for version in listed}
     customs = {one.custom.what.api_version: one.custom for one in made.values()}
     storage = made[definition.storage_version(crd["spec"])].strategy.resource
     # Selectors are asked of what is stored, whatever version they come in.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from kijabi.api import conditions, errors
-from kijabi.api.apiextensions import customresourcedefinition, rules
+from kijabi.api.apiextensions import customresourcedefinition
 from kijabi.api.resource import Object
 from kijabi.apiserver import contract, discovery, openapi
 from kijabi.apiserver.crds import conditions as decided
@@ -31,11 +31,10 @@ _RETRY_AFTER = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What serving needs of others: the definitions that documents share, a way to webhooks, a compiler of rules."""
+    """What serving needs of others: the definitions that documents share, and a way to webhooks."""
 
     common: Callable[[], Mapping[str, Object]]
     call: Caller
-    compile_rules: rules.Compile | None = None
     timepiece: clock.Clock = clock.SYSTEM
 
 
@@ -144,7 +143,7 @@ class CustomResources:
             if before.is_terminating != conditions.is_true(crd, decided.TERMINATING):
                 self._retell(before, crd)
             return
-        made = served.make(copy.deepcopy(crd), self._converter(crd), self._means.compile_rules)
+        made = served.make(copy.deepcopy(crd), self._converter(crd))
         await self._reg.add(made.added)
         self._served[name] = made
         self._publish()
