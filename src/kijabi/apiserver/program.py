@@ -37,6 +37,7 @@ from kijabi.apiserver import (
     specials,
     storage,
 )
+from kijabi.apiserver.admission import policies
 from kijabi.apiserver.admission.webhooks import metrics as webhook_metrics
 from kijabi.apiserver.audit import metrics as audit_metrics
 from kijabi.apiserver.discovery import Discovery
@@ -142,8 +143,15 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
     authentication = authn.build(access, options, static_tokens=extra.static_tokens, timepiece=extra.clock)
     outside = outbound.build(access, extra.resolver)
     hooked = webhook_metrics.Metrics()
+    checked = policies.Metrics()
     plugins = admission.build(
-        access, options, authorization.authorizer, timepiece=extra.clock, outside=outside, counts=hooked
+        access,
+        options,
+        authorization.authorizer,
+        timepiece=extra.clock,
+        outside=outside,
+        counts=hooked,
+        checks=checked,
     )
     special = specials.build(access, options, authentication, authorization, store=store, timepiece=extra.clock)
     forwarding = proxies.build(access, options)
@@ -154,6 +162,7 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
     heartbeat = storage.Heartbeat(store, extra.clock)
     measure = metrics.Metrics(lambda: limits.inflight, lambda: _objects(reg))
     measure.also(hooked)
+    measure.also(checked)
     fair = fairness.build(access, options, lambda *what: _count(reg, what), timepiece=extra.clock)
     if fair is not None:
         measure.also(fairness_metrics.Metrics(fair.gate))
