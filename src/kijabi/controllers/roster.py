@@ -21,6 +21,8 @@ from kijabi.controllers import (
     tainteviction,
     ttlafterfinished,
 )
+from kijabi.controllers.bootstraptokens import cleaner as token_cleaner
+from kijabi.controllers.bootstraptokens import signer as bootstrap_signer
 from kijabi.controllers.certificates import approver, cleaner, signer
 from kijabi.controllers.cronjob import controller as cronjob
 from kijabi.controllers.daemonset import controller as daemonset
@@ -66,6 +68,8 @@ ALL: dict[str, Make] = {
     "certificatesigningrequest-signing-controller": signer.Signer,
     "certificatesigningrequest-approving-controller": approver.Approver,
     "certificatesigningrequest-cleaner-controller": cleaner.Cleaner,
+    "bootstrap-signer-controller": bootstrap_signer.BootstrapSigner,
+    "token-cleaner-controller": token_cleaner.TokenCleaner,
     "clusterrole-aggregation-controller": clusterroleaggregation.ClusterRoleAggregation,
     "service-cidr-controller": servicecidrs.ServiceCidrs,
     "persistentvolumeclaim-protection-controller": protection.ClaimProtection,
