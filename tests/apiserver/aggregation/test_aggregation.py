@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kijabi.apiserver import contract
+from kijabi.apiserver.aggregation import catalog
 
 CONTAINER = {"name": "c", "image": "i"}
 TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [CONTAINER]}}
@@ -173,11 +174,24 @@ async def _group(two: Any, name: str = "example.com") -> dict[str, Any]:
     return dict(group["versions"][0])
 
 
+@pytest.mark.parametrize(
+    ("document", "sound"),
+    [
+        pytest.param({"openapi": "3.0.0", "info": {"title": "t", "version": "1"}, "paths": {}}, True, id="empty"),
+        pytest.param({"paths": {"/a": {"parameters": [{"ParameterProps": {"name": "n"}}]}}}, False, id="no place"),
+        pytest.param({"paths": {"/a": {"get": []}}}, False, id="a list"),
+        pytest.param([], False, id="no document"),
+    ],
+)
+def test_a_document_that_would_break_all_others_is_left_out(document: Any, sound: bool) -> None:
+    assert (catalog.fault_of(document) == "") is sound
+
+
 async def test_what_a_server_offers_is_fetched(two: Any) -> None:
     await available(two)
-    catalog = two.front.aggregation._catalog
-    assert await catalog.fetch("v1.apps")
-    known = catalog._known["v1.apps"]
+    found = two.front.aggregation._catalog
+    assert await found.fetch("v1.apps")
+    known = found._known["v1.apps"]
     assert not known.stale
     names = {one["name"] for one in known.resources}
     assert {"deployments", "deployments/scale", "deployments/status", "daemonsets"} <= names
@@ -186,5 +200,5 @@ async def test_what_a_server_offers_is_fetched(two: Any) -> None:
     assert known.document["openapi"].startswith("3.")
     two.resolver.port = 1
     await two.front.forwarding.relay.close()
-    assert not await catalog.fetch("v1.apps")
+    assert not await found.fetch("v1.apps")
     assert (known.stale, {one["name"] for one in known.resources}) == (True, names)

@@ -6,6 +6,7 @@ OpenAPI v3 aggregation.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from kijabi.api.schema import downgrade, protobuf
 from kijabi.apiserver import contract, discovery
 from kijabi.apiserver.aggregation import forwarding
 from kijabi.apiserver.aggregation.remotes import Remote, Remotes, remote_of
@@ -73,6 +75,15 @@ def _entries(found: Mapping[str, Any]) -> Iterable[Object]:
             **_kind(below),
             "verbs": list(below.get("verbs") or ()),
         }
+
+
+def fault_of(document: Any) -> str:
+    """Why a document cannot be merged with this server's own: one server's mistake must not cost all their schemas."""
+    try:
+        protobuf.document(downgrade.document(document))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
 
 
 def _kind(found: Mapping[str, Any]) -> Object:
@@ -144,11 +155,15 @@ class Catalog:
             index = await self._sender.fetch(remote, "/openapi/v3", {"Accept": "application/json"})
             paths = orjson.loads(index.body).get("paths") or {} if index.status == 200 else {}
             address = (paths.get(remote.root.strip("/")) or {}).get("serverRelativeURL", "")
-            if not address or (address == known.tag and known.document is not None):
+            if not address or address == known.tag:
                 return
             answer = await self._sender.fetch(remote, address, {"Accept": "application/json"})
             if answer.status == 200:
-                known.tag, known.document = address, orjson.loads(answer.body)
+                document = orjson.loads(answer.body)
+                fault = await asyncio.to_thread(fault_of, document)
+                if fault:
+                    log.warning("OpenAPI of %s is left out: %s", remote.name, fault)
+                known.tag, known.document = address, None if fault else document
         except (forwarding.Unreachable, orjson.JSONDecodeError) as error:
             log.warning("OpenAPI of %s failed: %s", remote.name, error)
 
