@@ -23,8 +23,11 @@ def validate_create(obj: Object) -> Errors:
     actions = (obj.get("spec") or {}).get("validationActions") or ()
     if not actions:
         found.append(field.required("spec.validationActions", "at least one validation action is required"))
-    for action in actions:
-        found += checks.optional(action, "spec.validationActions", ("Audit", "Deny", "Warn"))
+    for position, action in enumerate(actions):
+        where = field.index("spec.validationActions", position)
+        found += checks.optional(action, where, ("Audit", "Deny", "Warn"))
+        if action in actions[:position]:
+            found.append(field.duplicate(where, action))
     if "Deny" in actions and "Warn" in actions:
         text = "must not contain both Deny and Warn (repeating the same validation failure information in the API "
         text += "response and headers serves no purpose)"

@@ -44,6 +44,10 @@ _DEPTH = 120
 MAX_EXPRESSION = 100_000
 
 
+# What no variable may be called.
+RESERVED = _RESERVED | {"true", "false", "null", "in"}
+
+
 class SyntaxProblem(Exception):
     """The expression cannot be read; the first problem ends the reading."""
 

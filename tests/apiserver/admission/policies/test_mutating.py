@@ -28,7 +28,8 @@ LABEL = "Object{metadata: Object.metadata{labels: {'team': request.userInfo.user
             {"a": "b"},
         ),
         (
-            [json_patch("[JSONPatch{op: 'test', path: '/data/a', value: 'no'}, JSONPatch{op: 'remove', path: '/data'}]")],
+            [json_patch("[JSONPatch{op: 'test', path: '/data/a', value: 'no'}, "
+                        "JSONPatch{op: 'remove', path: '/data'}]")],
             {"own": "1"},
             {"a": "b"},
         ),

@@ -122,7 +122,7 @@ async def test_custom_parameters_and_rules_of_a_definition(server: Any) -> None:
     crd = {"metadata": {"name": "limits.x.io"}}
     crd["spec"] = {"group": "x.io", "names": names, "scope": "Cluster", "versions": [version]}
     await server.made("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
-    while (await server.raw("GET", "/apis/x.io/v1"))[0] != 200:
+    while (await server.raw("GET", "/apis/x.io/v1"))[0] != 200:  # noqa: ASYNC110 - nobody is told
         await asyncio.sleep(0)
     limit = {"apiVersion": "x.io/v1", "kind": "Limit", "metadata": {"name": "l"}, "max": 0}
     status, body, _ = await server.send("POST", "/apis/x.io/v1/limits", limit)
