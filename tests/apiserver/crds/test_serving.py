@@ -336,3 +336,13 @@ async def test_a_deprecated_version_warns(client: Any) -> None:
     await client.define(crd(deprecated=True))
     answer = await client.get(V1)
     assert answer.headers.getall("Warning") == ['299 - "example.com/v1 Widget is deprecated"']
+
+
+async def test_what_has_no_schema_can_be_applied(client: Any) -> None:
+    loose = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    await client.define(crd(schema=loose))
+    body = {**widget(), "spec": {"anything": [1, {"a": "b"}]}}
+    answer = await client.ask(
+        "PATCH", f"{V1}/one?fieldManager=me&fieldValidation=Strict", body, type_="application/apply-patch+yaml"
+    )
+    assert (answer.status, answer.json["spec"]) == (201, body["spec"])

@@ -16,7 +16,7 @@ def of_resource(root: Schema, kind: str) -> types.Type:
     """The type of a whole object. Fields of unknown type are ANY, and so atomic."""
     made = of(root, kind)
     if made.kind != types.STRUCT:
-        made = types.Type(types.STRUCT, kind, kind)
+        made = types.Type(types.STRUCT, kind, kind, item=_free() if root.preserves else None)
     text = types.Type(types.STRING, "string")
     for name in ("apiVersion", "kind"):
         made.fields[name] = types.Field(name, text)
@@ -27,11 +27,13 @@ def of_resource(root: Schema, kind: str) -> types.Type:
 def of(schema: Schema | None, name: str = "") -> types.Type:
     """The type of one node."""
     if schema is None:
-        return types.Type(types.ANY, types.ANYTHING_GO)
+        return _free()
     if schema.int_or_string:
         return types.Type(types.ANY, "intstr.IntOrString")
     if schema.type == "object" and schema.properties:
-        made = types.Type(types.STRUCT, name or "object", name, map_type=schema.map_type)
+        # What is not specified but kept is of any type.
+        others = _free() if schema.preserves else None
+        made = types.Type(types.STRUCT, name or "object", name, item=others, map_type=schema.map_type)
         for key, child in schema.properties.items():
             made.fields[key] = _field(key, child)
         if schema.embedded:
@@ -45,6 +47,10 @@ def of(schema: Schema | None, name: str = "") -> types.Type:
     if scalar is not None:
         return types.Type(scalar, schema.type)
     return types.Type(types.ANY, types.ANYTHING_GO, map_type=schema.map_type)
+
+
+def _free() -> types.Type:
+    return types.Type(types.ANY, types.ANYTHING_GO)
 
 
 def _field(name: str, schema: Schema) -> types.Field:
