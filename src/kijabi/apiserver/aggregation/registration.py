@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import logging
 from collections.abc import Sequence
 
 from kijabi.api import errors, served
@@ -15,6 +16,8 @@ from kijabi.apiserver import contract, discovery
 from kijabi.apiserver.aggregation.remotes import API_SERVICES
 from kijabi.apiserver.aggregation.rounds import Rounds
 from kijabi.kit import clock
+
+log = logging.getLogger(__name__)
 
 Object = contract.Object
 CRDS = served.find("apiextensions.k8s.io/v1", "customresourcedefinitions")
@@ -118,21 +121,29 @@ class Registration:
         return None
 
     async def ensure(self) -> None:
-        """Once the caches are loaded: all that should be there is when this returns."""
+        """Once the caches are loaded: all that should be there is when this returns, but for what admission refuses,
+        which is tried again for ever: a webhook that nobody answers must not keep the server from starting."""
         self._at_start = set(self._current)
-        await asyncio.gather(*(self.sync(name) for name in {*self._builtin, *self._current}))
+        names = sorted({*self._builtin, *self._current})
+        for name, well in zip(names, await asyncio.gather(*map(self.sync, names)), strict=True):
+            if not well:
+                self._rounds.add(name)
 
     async def keep(self) -> None:
         await self._rounds.run(self.sync, list)
 
     async def sync(self, name: str) -> bool:
-        """One step towards what is desired; always well, for what gets in between brings us here again."""
+        """One step towards what is desired; whether it was taken."""
         desired, current = self._desired(name), self._current.get(name)
         action = decide(desired, current, synced=name in self._synced, at_start=name in self._at_start)
         try:
             await self._act(action, name, desired, current)
         except (errors.AlreadyExists, errors.NotFound, errors.Conflict):
+            # Who was quicker brings us here again.
             return True
+        except errors.ApiError as error:
+            log.warning("APIService %s: %s", name, error.message)
+            return False
         self._synced.add(name)
         return True
 

@@ -14,13 +14,13 @@ from aiohttp import web
 
 from kijabi.apiserver import contract, program
 from kijabi.apiserver.options import Options
-from kijabi.client import rest, transport
 from kijabi.kit import http, pki
 from kijabi.store import memory
 
 Object = dict[str, Any]
 ADMIN = contract.UserInfo("admin", uid="u1", groups=("system:masters", "system:authenticated"), extra={"k": ("v",)})
 Answer = Callable[[Object], Any]
+OPTIONS = Options(endpoint_reconciler_type="none", disable_admission_plugins=("ServiceAccount",))
 
 
 class Outside:
@@ -84,7 +84,7 @@ class Both:
     def __init__(self, assembly: program.Assembly, outside: Outside) -> None:
         self.assembly = assembly
         self.outside = outside
-        self.client = rest.Client(transport.Local(assembly.api.handle, ADMIN))
+        self.options = OPTIONS
         self.patch = patch
 
     async def configure(self, kind: str, *hooks: Object, name: str = "c") -> None:
@@ -147,8 +147,8 @@ def resolver(outside: Outside) -> Loopback:
 
 @pytest.fixture
 async def both(outside: Outside, resolver: Loopback) -> AsyncIterator[Both]:
-    options = Options(endpoint_reconciler_type="none", disable_admission_plugins=("ServiceAccount",))
-    assembly = program.build(options, memory.MemoryStore(), program.More(resolver=resolver))
+    assembly = program.build(OPTIONS, memory.MemoryStore(), program.More(resolver=resolver))
     await assembly.start()
-    yield Both(assembly, outside)
-    await assembly.close()
+    found = Both(assembly, outside)
+    yield found
+    await found.assembly.close()

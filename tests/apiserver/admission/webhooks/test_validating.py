@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from kijabi.apiserver import contract
+from kijabi.apiserver import contract, program
 from kijabi.kit import http
 
 DENIED = 'admission webhook "ask.example.com" denied the request'
@@ -215,6 +215,22 @@ async def test_configurations_are_never_asked_about(both: Any) -> None:
     path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/c"
     assert (await both.send("DELETE", path))[0] == 200
     assert (await both.make())[0] == 201
+
+
+async def test_a_server_starts_again_though_nobody_answers_for_anything(both: Any) -> None:
+    rule = {"apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*/*"], "operations": ["*"]}
+    gone = both.outside.hook(clientConfig={"url": "https://127.0.0.1:1/x"}, rule=rule)
+    # What the server makes at start is missing, and cannot be made.
+    path = "/apis/apiregistration.k8s.io/v1/apiservices/v1.apps"
+    await both.send("DELETE", path)
+    await both.configure("validating", gone)
+    store = both.assembly.registry.store
+    await both.assembly.close()
+    again = program.build(both.options, store)
+    await again.start()
+    both.assembly = again
+    path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/c"
+    assert (await both.send("DELETE", path))[0] == 200
 
 
 @pytest.mark.parametrize(
