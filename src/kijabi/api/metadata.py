@@ -164,7 +164,9 @@ def _managed_fields(entries: list[Object], path: str) -> list[field.Error]:
 
 def validate_field_manager(manager: str, path: str) -> list[field.Error]:
     """Also the rule of the ``fieldManager`` parameter."""
-    found = [field.too_long(path, 128)] if len(manager.encode()) > 128 else []
+    found = [field.too_long(path, 128)] if len(manager) > 128 or len(manager.encode()) > 128 else []
+    if manager.isprintable():
+        return found
     for position, character in enumerate(manager):
         if not character.isprintable():
             text = f"invalid character U+{ord(character):04X} (at position {position})"

@@ -205,12 +205,13 @@ async def test_a_scale_takes_the_replicas_from_who_had_them(api: Any) -> None:
     assert (await apply(api, f"{DEPLOYMENTS}/w", deployment())).json["spec"]["replicas"] == 3
 
 
-@pytest.mark.parametrize("verb", ["put", "patch"])
+@pytest.mark.parametrize("verb", ["put", "merge-patch", "strategic-merge-patch"])
 async def test_scaling_is_recorded_at_the_object(api: Any, verb: str) -> None:
     await api.made(DEPLOYMENTS, deployment(replicas=1))
     scale = (await api.get(f"{DEPLOYMENTS}/w/scale")).json
     scale["spec"]["replicas"] = 2
-    answer = await (api.put if verb == "put" else api.patch)(f"{DEPLOYMENTS}/w/scale?fieldManager=s", scale)
+    path = f"{DEPLOYMENTS}/w/scale?fieldManager=s"
+    answer = await (api.put(path, scale) if verb == "put" else api.patch(path, scale, verb))
     assert answer.status == 200
     assert ("s", "Update", "scale") in managers((await api.get(f"{DEPLOYMENTS}/w")).json)
 

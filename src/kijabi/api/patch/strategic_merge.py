@@ -27,12 +27,16 @@ Items = list[Any]
 
 def strategic(document: Map, patch: Any, info: types.Type | None) -> Map:
     """``info`` is ``Schemas.merge_info`` of the document's kind; custom resources have none and are refused."""
+    return strategic_into(copy.deepcopy(document), copy.deepcopy(patch), info)
+
+
+def strategic_into(document: Map, patch: Any, info: types.Type | None) -> Map:
+    """The same without copies: both arguments are used up, for elements move from the patch into the result."""
     if info is None:
         raise errors.BadRequest("strategic merge patch format is not supported")
     if not isinstance(patch, dict):
         raise errors.BadRequest("invalid JSON document")
-    # Elements move from the patch into the result, so both must be ours.
-    return _merge_map(copy.deepcopy(document), copy.deepcopy(patch), info)
+    return _merge_map(document, patch, info)
 
 
 def _lookup(info: types.Type, key: str) -> tuple[types.Type, str, str]:

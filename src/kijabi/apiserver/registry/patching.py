@@ -36,8 +36,9 @@ class Patcher:
         self._schemas = schemas
         self._directive = directive
         self._warnings = context.warnings
-        self._patch = self._parse(context.request.body)
-        self._strict = self._duplicates(context.request.body) if directive != "Ignore" else []
+        self._body = context.request.body
+        self._patch = self._parse(self._body)
+        self._strict = self._duplicates(self._body) if directive != "Ignore" else []
 
     def _parse(self, body: bytes) -> Any:
         try:
@@ -88,7 +89,8 @@ class Patcher:
         if info is None:
             # Custom resources have no merge keys.
             raise negotiation.unsupported((JSON_PATCH, MERGE_PATCH, APPLY_PATCH))
-        return patch.strategic(current, self._patch, info)
+        # Parsing the patch again is quicker than copying it, and ``current`` is ours.
+        return patch.strategic_into(current, jsons.loads(self._body), info)
 
     def _refused(self, new: Any, error: errors.BadRequest) -> errors.Invalid:
         text = error.message.partition(f"cannot be handled as a {self._gvk[2]}: ")[2] or error.message

@@ -6,6 +6,7 @@ is recorded on the Scale, and the outcome is carried back.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -75,9 +76,8 @@ class Tracked:
     reg: Registry
 
     def __call__(self, current: Object) -> Object:
-        new = self.change(current)
-        # A patch shares with the present Scale what it does not change.
-        new["metadata"] = dict(new["metadata"])
+        # A patch may use up what it is given, and share with it what it does not change.
+        new = self.change(copy.deepcopy(current))
         managed.update(view(self.reg), current, new, self.manager, self.reg.clock.time())
         return new
 
