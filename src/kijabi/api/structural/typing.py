@@ -42,7 +42,13 @@ def of(schema: Schema | None, name: str = "") -> types.Type:
     if schema.type == "object" and schema.values is not None:
         return types.Type(types.MAP, "map", item=of(schema.values), map_type=schema.map_type)
     if schema.type == "array" and schema.items is not None:
-        return types.Type(types.LIST, "[]interface {}", item=of(schema.items))
+        return types.Type(
+            types.LIST,
+            "[]interface {}",
+            item=of(schema.items),
+            list_type=schema.list_type,
+            list_keys=schema.list_keys,
+        )
     scalar = _SCALARS.get(schema.type)
     if scalar is not None:
         return types.Type(scalar, schema.type)
@@ -60,4 +66,5 @@ def _field(name: str, schema: Schema) -> types.Field:
         list_type=schema.list_type,
         list_keys=schema.list_keys,
         map_type=schema.map_type,
+        default=schema.default if schema.has_default else None,
     )
