@@ -100,7 +100,7 @@ class Assembly:
     async def stop_serving(self) -> None:
         """Say that no more requests should come, and end the watches."""
         self.state.ready, self.state.closing = False, True
-        await self.bootstrap.withdraw()
+        await self.bootstrap.leave()
         self.registry.feed.close()
 
     async def close(self) -> None:

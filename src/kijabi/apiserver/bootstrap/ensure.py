@@ -41,12 +41,23 @@ class Bootstrap:
         # A last renewal of this server's place must not come after it has left.
         self._left = False
         self._turn = asyncio.Lock()
+        # Not everything that belongs to a cluster could be written at start.
+        self._owing = False
         # Said once: the default ServiceCIDR is not what the flag says.
         self._differs = False
         self._cidrs = [cidr.strip() for cidr in options.service_cluster_ip_range.split(",") if cidr.strip()]
 
     async def ensure(self) -> None:
-        """Everything. Raises an ApiError when something cannot be written."""
+        """Everything. What cannot be written is tried again later: a webhook that nobody answers may refuse it, and
+        only a server that has started lets its administrator take that webhook away."""
+        try:
+            await self._everything()
+        except errors.ApiError as error:
+            self._owing = True
+            log.warning("what a cluster starts with cannot be ensured yet: %s", error)
+
+    async def _everything(self) -> None:
+        """Raises an ApiError when something cannot be written."""
         await self._namespaces()
         # At once, so that the store commits them together: a new cluster has some hundred and fifty of these.
         await asyncio.gather(
@@ -86,6 +97,9 @@ class Bootstrap:
         while True:
             await self._clock.sleep(INTERVAL)
             try:
+                if self._owing:
+                    await self._everything()
+                    self._owing = False
                 await self._namespaces()
                 await self._service_cidr()
                 await self.ensure_service()
@@ -104,6 +118,13 @@ class Bootstrap:
                 await self._list(others)
             else:
                 await self._empty()
+
+    async def leave(self) -> None:
+        """``withdraw``, but going whatever is said to it."""
+        try:
+            await self.withdraw()
+        except errors.ApiError as error:
+            log.warning("this server's address stays in the kubernetes service: %s", error)
 
     async def _empty(self) -> None:
         def empty(obj: Object) -> None:

@@ -226,9 +226,12 @@ async def test_a_server_starts_again_though_nobody_answers_for_anything(both: An
     await both.configure("validating", gone)
     store = both.assembly.registry.store
     await both.assembly.close()
-    again = program.build(both.options, store)
+    options = replace(both.options, endpoint_reconciler_type="lease", advertise_address="192.0.2.9")
+    again = program.build(options, store)
     await again.start()
     both.assembly = again
+    ready = await again.api.handle(http.Request("GET", "/readyz", "/readyz", identity=contract.SYSTEM))
+    assert ready.status == 200
     path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/c"
     assert (await both.send("DELETE", path))[0] == 200
 
