@@ -20,6 +20,7 @@ from kijabi.controllers import (
     servicecidrs,
     tainteviction,
     ttlafterfinished,
+    validatingadmissionpolicystatus,
 )
 from kijabi.controllers.bootstraptokens import cleaner as token_cleaner
 from kijabi.controllers.bootstraptokens import signer as bootstrap_signer
@@ -71,6 +72,7 @@ ALL: dict[str, Make] = {
     "bootstrap-signer-controller": bootstrap_signer.BootstrapSigner,
     "token-cleaner-controller": token_cleaner.TokenCleaner,
     "clusterrole-aggregation-controller": clusterroleaggregation.ClusterRoleAggregation,
+    "validatingadmissionpolicy-status-controller": validatingadmissionpolicystatus.PolicyStatus,
     "service-cidr-controller": servicecidrs.ServiceCidrs,
     "persistentvolumeclaim-protection-controller": protection.ClaimProtection,
     "persistentvolume-protection-controller": protection.VolumeProtection,
