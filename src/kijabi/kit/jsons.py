@@ -52,6 +52,28 @@ def duplicate_keys(data: bytes) -> list[str]:
     return found
 
 
+class _Pairs(list[tuple[str, Any]]):
+    """An object with all its keys, in the order they stand."""
+
+
+def key_paths(data: bytes) -> list[str]:
+    """The paths of all keys in the order they stand, those that stand twice as often."""
+    found: list[str] = []
+
+    def walk(value: Any, path: str) -> None:
+        if isinstance(value, _Pairs):
+            for key, child in value:
+                here = f"{path}.{key}" if path else key
+                found.append(here)
+                walk(child, here)
+        elif isinstance(value, list):
+            for position, child in enumerate(value):
+                walk(child, f"{path}[{position}]")
+
+    walk(json.loads(data, object_pairs_hook=_Pairs), "")
+    return found
+
+
 _DUPLICATES = "\0duplicates"
 
 

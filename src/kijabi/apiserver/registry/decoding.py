@@ -76,7 +76,7 @@ def body_object(
     if directive != "Ignore" and media == negotiation.JSON:
         duplicates = find_duplicates(request.body, obj)
     check_type(obj, gvk)
-    check(obj, gvk, schemas, directive, warnings, duplicates)
+    check(obj, gvk, schemas, directive, warnings, duplicates, request.body)
     return obj
 
 
@@ -118,8 +118,12 @@ def check(
     directive: str,
     warnings: list[str],
     duplicates: list[str],
+    body: bytes = b"",
 ) -> None:
-    """Check against the schema, which also drops unknown fields and nulls. Raises BadRequest."""
+    """Check against the schema, which also drops unknown fields and nulls. Raises BadRequest.
+
+    ``body`` is the JSON that duplicates were found in.
+    """
     strict = list(duplicates)
     if schemas is not None:
         problems = schemas.check(gvk, obj)
@@ -127,10 +131,26 @@ def check(
         if fatal:
             raise schema.refuse(gvk, fatal[:1])
         strict += [str(problem) for problem in problems]
+        if duplicates and problems and body and schemas.merge_info(gvk) is not None:
+            # Go's decoder of built-in kinds reports in the order of the text; that of others in two passes.
+            strict = _in_order(strict, body)
     if strict and directive == "Strict":
         raise schema.refuse(gvk, strict, strict=True)
     if directive == "Warn":
         warnings.extend(strict)
+
+
+def _in_order(texts: list[str], body: bytes) -> list[str]:
+    seen: dict[str, list[int]] = {}
+    for place, path in enumerate(jsons.key_paths(body)):
+        seen.setdefault(path, []).append(place)
+
+    def place_of(text: str) -> int:
+        kind, _, path = text.partition(' field "')
+        places = seen.get(path.removesuffix('"'), [len(body)])
+        return places[-1 if kind == "duplicate" else 0]
+
+    return sorted(texts, key=place_of)
 
 
 def as_any_object(
