@@ -23,8 +23,11 @@ class Forms:
         return [one.resource for one in self._reg.endpoints.values() if one.cache is own.cache and one is not own]
 
     async def convert(self, obj: Object, source: resource.Resource, target: resource.Resource) -> Object:
-        encoded = self._reg.endpoint(source).codec.encode(obj)
-        converted = self._reg.endpoint(target).codec.decode(encoded, 0)
+        seen = self._reg.endpoint(target)
+        encoded = await self._reg.endpoint(source).encode(obj)
+        if seen.remote is not None:
+            await seen.remote.ready([encoded])
+        converted = seen.codec.decode(encoded, 0)
         version = obj["metadata"].get("resourceVersion")
         if version:
             converted["metadata"]["resourceVersion"] = version

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Any
 
 import pytest
+
+from kijabi.api import conditions, served
 
 
 def add(path: str, value: Any) -> dict[str, Any]:
@@ -143,3 +146,58 @@ async def test_the_older_review_is_spoken_to_who_knows_no_other(both: Any) -> No
     status, made = await both.make()
     assert (status, made["data"]) == (201, {"a": "b", "x": "y"})
     assert both.outside.asked[0][1]["apiVersion"] == "admission.k8s.io/v1beta1"
+
+
+DEFINITIONS = served.find("apiextensions.k8s.io/v1", "customresourcedefinitions")
+DEFINITION = {
+    "metadata": {"name": "widgets.example.com"},
+    "spec": {
+        "group": "example.com",
+        "scope": "Namespaced",
+        "names": {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
+        "versions": [
+            {
+                "name": name,
+                "served": True,
+                "storage": name == "v1",
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "properties": {
+                            "spec": {
+                                "type": "object",
+                                "properties": {"size": {"type": "integer"}, "color": {"type": "string"}},
+                            }
+                        },
+                    }
+                },
+            }
+            for name in ("v1", "v2")
+        ],
+    },
+}
+
+
+async def test_a_custom_resource_is_seen_in_the_version_of_the_rule_and_pruned(both: Any) -> None:
+    established = asyncio.Event()
+
+    def told(old: Any, new: Any) -> None:
+        if conditions.is_true(new or {}, "Established"):
+            established.set()
+
+    both.assembly.access.subscribe(DEFINITIONS, told)
+    await both.send("POST", DEFINITIONS.path(), DEFINITION)
+    async with asyncio.timeout(10):
+        await established.wait()
+    path = "/apis/example.com/v1/namespaces/default/widgets"
+    both.outside.answers["/ask"] = lambda _: both.patch(add("/spec/color", "red"), add("/spec/unknown", "x"))
+    rule = {"apiGroups": ["example.com"], "apiVersions": ["v2"], "resources": ["widgets"]}
+    await both.configure("mutating", both.outside.hook(rule=rule))
+    code, made, _ = await both.send("POST", path, {"apiVersion": "example.com/v1", "kind": "Widget", **WIDGET})
+    assert (code, made["apiVersion"], made["spec"]) == (201, "example.com/v1", {"size": 1, "color": "red"})
+    request = both.outside.asked[0][1]["request"]
+    assert request["object"]["apiVersion"] == "example.com/v2"
+    assert (request["kind"]["version"], request["requestKind"]["version"]) == ("v2", "v1")
+
+
+WIDGET = {"metadata": {"name": "w"}, "spec": {"size": 1}}
