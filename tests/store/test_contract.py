@@ -213,7 +213,9 @@ async def test_a_backup_opens_as_a_store_with_the_same_entries(store: Store, bas
     assert await store.backup(tmp_path / "copy.db") == base + 4
     copy = await sqlite.open_store(tmp_path / "copy.db")
     try:
-        assert (await copy.range("/registry/")).entries == (await store.range("/registry/")).entries
+        # What is encrypted is copied as it lies.
+        inside: Store = getattr(store, "inner", store)
+        assert (await copy.range("/registry/")).entries == (await inside.range("/registry/")).entries
         assert await copy.revision() == base + 4
         assert await copy.put("/registry/c", b"") == base + 5
     finally:

@@ -23,6 +23,9 @@ class Options:
     etcd_keyfile: str = ""
     etcd_prefix: str = "/registry"
     etcd_compaction_interval: float = 300.0
+    # Values encrypted at rest: the path of an EncryptionConfiguration.
+    encryption_provider_config: str = ""
+    encryption_provider_config_automatic_reload: bool = False
     bind_address: str = "0.0.0.0"
     secure_port: int = 6443
     advertise_address: str = ""

@@ -67,6 +67,7 @@ class Assembly:
     outbound: outbound.Outbound
     compaction: storage.Compaction
     heartbeat: storage.Heartbeat
+    encryption: storage.Encryption | None
     repair: specials.repair.Repair
     tasks: tasks.Nursery
     state: State
@@ -85,6 +86,8 @@ class Assembly:
         self.tasks.keep(self.compaction.run, "compaction")
         if self.registry.store.shared:
             self.tasks.keep(self.heartbeat.run, "store-heartbeat")
+        if self.encryption is not None:
+            self.tasks.keep(self.encryption.run, "encryption")
         if self.custom is not None:
             await self.custom.start(self.tasks)
         await self.bootstrap.ensure()
@@ -160,6 +163,7 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
     state = State()
     compaction = storage.Compaction(store, options.etcd_compaction_interval, extra.clock)
     heartbeat = storage.Heartbeat(store, extra.clock)
+    encryption = storage.encryption_of(store, options, extra.clock)
     measure = metrics.Metrics(lambda: limits.inflight, lambda: _objects(reg))
     measure.also(hooked)
     measure.also(checked)
@@ -184,7 +188,7 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
     )
     pages = StandardPages(
         listing,
-        _health(state, reg, heartbeat),
+        _health(state, reg, heartbeat, encryption),
         measure,
         schemes,
         authentication.documents,
@@ -218,6 +222,7 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
         outside,
         compaction,
         heartbeat,
+        encryption,
         special.repair,
         owner,
         state,
@@ -242,7 +247,9 @@ def _group_versions(strategies: Iterable[Any]) -> list[tuple[str, str]]:
     return list(dict.fromkeys((one.resource.group, one.resource.version) for one in strategies))
 
 
-def _health(state: State, reg: registry.Registry, heartbeat: storage.Heartbeat) -> health.Health:
+def _health(
+    state: State, reg: registry.Registry, heartbeat: storage.Heartbeat, encryption: storage.Encryption | None
+) -> health.Health:
     def loaded() -> str:
         return heartbeat.problem if reg.feed.revision or state.ready else "the caches are not loaded yet"
 
@@ -256,6 +263,8 @@ def _health(state: State, reg: registry.Registry, heartbeat: storage.Heartbeat) 
         "poststarthook/rbac/bootstrap-roles": hooks,
         "poststarthook/scheduling/bootstrap-system-priority-classes": hooks,
     }
+    if encryption is not None and encryption.has_plugins:
+        live["kms-providers"] = lambda: encryption.problem
     ready = {
         "etcd-readiness": loaded,
         "informer-sync": loaded,

@@ -8,9 +8,10 @@ only then do watchers hear of it; events arrive in revision order, each exactly 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 
@@ -87,9 +88,31 @@ class Page:
     remaining: int = 0
 
 
+class Plain:
+    """What is the same for every store that keeps values as they are given."""
+
+    shared = False
+    unreadable: Mapping[str, str] = MappingProxyType({})
+
+    def is_stale(self, key: str) -> bool:
+        return False
+
+
 class Store(Protocol):
     # Whether other processes write here too: what a watch has brought may then be older than what is stored.
     shared: bool
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """Keys whose values cannot be understood, with why (encrypted with a key that is not known here).
+
+        They are left out of ranges and watches.
+        """
+        ...
+
+    def is_stale(self, key: str) -> bool:
+        """Whether the value, read before, would be stored otherwise today: a write that changes nothing is due."""
+        ...
 
     async def get(self, key: str) -> Entry | None:
         """The key's current entry, durable writes only."""
@@ -161,6 +184,11 @@ class Watch:
 
     def close(self) -> None:
         self.closed = True
+        self._ready.set()
+
+    def unread(self, events: list[Event]) -> None:
+        """Put back, in front, what was taken and could not be worked on yet."""
+        self._events[:0] = events
         self._ready.set()
 
     def take_nowait(self) -> list[Event]:

@@ -173,10 +173,8 @@ class Expiries:
             task.cancel()
 
 
-class MemoryStore:
+class MemoryStore(contract.Plain):
     """Keeps the contract but for durability: what is written lives as long as the process."""
-
-    shared = False
 
     def __init__(self) -> None:
         self._state = State()

@@ -38,10 +38,8 @@ class _Write:
         return None if event.value is None else Entry(event.key, event.value, event.revision, event.created)
 
 
-class SqliteStore:
+class SqliteStore(contract.Plain):
     """Keeps the whole contract. Open it with ``open_store`` and from one event loop."""
-
-    shared = False
 
     def __init__(self, connection: sqlite3.Connection, state: State, expiring: dict[str, tuple[int, float]]) -> None:
         self._connection = connection

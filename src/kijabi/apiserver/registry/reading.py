@@ -23,7 +23,7 @@ async def get(reg: Registry, context: RequestContext, endpoint: Endpoint) -> htt
         await listing.consistent(reg.feed)
     entry = endpoint.cache.get(info.namespace, info.name)
     if entry is None:
-        raise endpoint.not_found(info.name)
+        raise reg.missing(endpoint, info.namespace, info.name)
     if endpoint.remote is not None:
         await endpoint.remote.ready((entry.value,))
     body = endpoint.codec.full(entry.value, entry.revision)
@@ -63,6 +63,8 @@ async def page(
 ) -> listing.Listed:
     """The entries a list is about. Raises BadRequest, Expired or Timeout."""
     info = context.info
+    if reg.store.unreadable:
+        reg.check_readable(endpoint, info.namespace)
     interest = selection.interest(endpoint, info.namespace, options.label_selector, options.field_selector)
     wanted = listing.Wanted(
         interest,

@@ -252,6 +252,18 @@ class Registry:
         if (stored.revision if stored else 0) != (there.revision if there else 0):
             raise store_contract.Conflict(key, stored)
 
+    def missing(self, endpoint: Endpoint, namespace: str, name: str) -> errors.ApiError:
+        """Why an object is not in the cache: it does not exist, or its value cannot be decrypted."""
+        why = self.store.unreadable.get(endpoint.cache.key(namespace, name))
+        return errors.InternalError(f"Internal error occurred: {why}") if why else endpoint.not_found(name)
+
+    def check_readable(self, endpoint: Endpoint, namespace: str) -> None:
+        """Raises InternalError where a list would lack an object whose value cannot be decrypted."""
+        prefix = f"{endpoint.cache.prefix}{namespace}/" if namespace else endpoint.cache.prefix
+        for key, why in self.store.unreadable.items():
+            if key.startswith(prefix):
+                raise errors.InternalError(f'Internal error occurred: unable to transform key "{key}": {why}')
+
     # --- admission
 
     def plugins(self, endpoint: Endpoint, operation: str, subresource: str) -> tuple[contract.Admission, ...]:

@@ -243,7 +243,7 @@ async def _write(
             for hook in endpoint.hooks:
                 await hook.after_delete(context, new)
         return Stored(value, there.revision)
-    if context.dry_run or is_same(value, there.value, new, old):
+    if context.dry_run or (is_same(value, there.value, new, old) and not reg.store.is_stale(there.key)):
         # Nothing changes, so no new revision: controllers that write the same again do not wake each other.
         if reg.feed.shared and not context.dry_run:
             await reg.confirm(there.key, there)

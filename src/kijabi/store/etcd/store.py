@@ -24,7 +24,7 @@ CHUNK = 5000
 _STRIPPED = "/registry"
 
 
-class EtcdStore:
+class EtcdStore(contract.Plain):
     """Open it with ``open_store`` and from one event loop."""
 
     shared = True
