@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import calendar
+import functools
 import re
 import time
 from datetime import UTC, datetime
@@ -22,7 +23,13 @@ class Malformed(ValueError):
 
 def format_time(seconds: float) -> str:
     """Seconds since the epoch as ``metav1.Time``."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(seconds)))
+    return _format_second(int(seconds))
+
+
+@functools.lru_cache(maxsize=256)
+def _format_second(second: int) -> str:
+    # Thousands of writes fall into one second, and each names it two or three times.
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
 
 
 def format_micro(seconds: float) -> str:
