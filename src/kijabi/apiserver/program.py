@@ -186,6 +186,8 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
         schemes,
         crds.serving.Means(lambda: schemas.common_definitions, outside.webhooks.post, timepiece=extra.clock),
     )
+    if aggregated is not None:
+        measure.also(aggregated.metrics)
     pages = StandardPages(
         listing,
         _health(state, reg, heartbeat, encryption),

@@ -116,6 +116,9 @@ async def test_why_a_server_is_not_available(two: Any, before: list[str], reason
     found = await two.wait_condition(lambda one: one["status"] == "False")
     assert (found["reason"], found["message"]) == (reason, message)
     assert await two.send("GET", PATH) == (503, "service unavailable\n")
+    _, text = await two.send("GET", "/metrics")
+    assert 'aggregator_unavailable_apiservice{name="v1.apps"} 1.0' in text
+    assert f'aggregator_unavailable_apiservice_total{{name="v1.apps",reason="{reason}"}} 1.0' in text
 
 
 def _service() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Protocol
 from kijabi.api import served
 from kijabi.apiserver import contract, discovery, outbound
 from kijabi.apiserver import options as options_
-from kijabi.apiserver.aggregation import availability, catalog, forwarding, registration, remotes
+from kijabi.apiserver.aggregation import availability, catalog, forwarding, metrics, registration, remotes
 from kijabi.apiserver.outbound import trust
 from kijabi.apiserver.proxies import relay
 from kijabi.kit import clock, tasks
@@ -33,6 +33,7 @@ class Aggregation:
     """``elsewhere`` is for the chain. ``start`` when caches are loaded; what runs is the nursery's."""
 
     elsewhere: forwarding.Elsewhere
+    metrics: metrics.Metrics
     _registration: registration.Registration
     _availability: availability.Availability
     _catalog: catalog.Catalog
@@ -69,10 +70,12 @@ def build(
     contexts = trust.Contexts(KeyPair(options.proxy_client_cert_file, options.proxy_client_key_file).read)
     sender = forwarding.Sender(outside.services, contexts, room.relay)
     builtin = dict.fromkeys((row.group, row.version) for row in served.RESOURCES)
+    counts = metrics.Metrics(table)
     return Aggregation(
         forwarding.Elsewhere(table, sender),
+        counts,
         registration.Registration(access, list(builtin), timepiece),
-        availability.Availability(access, table, sender, timepiece),
+        availability.Availability(access, table, sender, counts, timepiece),
         catalog.Catalog(table, sender, room.discovery, room.openapi, timepiece),
     )
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from kijabi.api import conditions, errors, kinds
 from kijabi.api.apiregistration import apiservice
 from kijabi.apiserver import contract
-from kijabi.apiserver.aggregation import forwarding
+from kijabi.apiserver.aggregation import forwarding, metrics
 from kijabi.apiserver.aggregation.remotes import API_SERVICES, Remote, Remotes, remote_of
 from kijabi.apiserver.aggregation.rounds import Rounds
 from kijabi.apiserver.outbound import services
@@ -63,9 +63,11 @@ class Availability:
         access: contract.Access,
         table: Remotes,
         sender: forwarding.Sender,
+        counts: metrics.Metrics,
         timepiece: clock.Clock = clock.SYSTEM,
     ) -> None:
         self._access = access
+        self._counts = counts
         self._table = table
         self._sender = sender
         self._clock = timepiece
@@ -114,6 +116,8 @@ class Availability:
         known = conditions.get(found, "Available") or {}
         if any(known.get(key) != wanted[key] for key in ("status", "reason", "message")):
             await self._write(name, wanted)
+            if wanted["status"] != conditions.TRUE and known.get("status") in (None, conditions.TRUE):
+                self._counts.lost(name, wanted["reason"])
         return bool(wanted["status"] == conditions.TRUE)
 
     async def _condition(self, remote: Remote) -> Object:
