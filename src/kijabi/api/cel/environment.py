@@ -86,9 +86,16 @@ class Program:
 def compile(expression: str, environment: Environment) -> Program | str:
     """The program, or all that is wrong with it in upstream's form (``ERROR: <input>:1:1: …``)."""
     try:
-        root = parser.parse(expression)
+        return _compile(expression, environment)
     except parser.SyntaxProblem as wrong:
         return syntax.show(expression, [wrong.problem])
+    except RecursionError:
+        # Long chains without brackets: ``a.b.c…`` and ``1+1+…`` are as deep as they are long.
+        return syntax.show(expression, [syntax.Problem(0, "expression recursion limit exceeded")])
+
+
+def _compile(expression: str, environment: Environment) -> Program | str:
+    root = parser.parse(expression)
     check = checker.Checker(environment.variables, environment.functions, environment.structs)
     check.check(root)
     if check.problems:

@@ -40,7 +40,7 @@ _LEVELS: tuple[dict[str, str], ...] = (
     {"*": "_*_", "/": "_/_", "%": "_%_"},
 )
 # Deeper nesting than upstream's recursion limit would exhaust Python's stack in the checker and the evaluator.
-_DEPTH = 120
+_DEPTH = 50
 MAX_EXPRESSION = 100_000
 
 

@@ -22,8 +22,12 @@ _SUMMABLE: dict[str, tuple[types.Type, Any]] = {
     "double": (DOUBLE, 0.0),
     "duration": (DURATION, values.Duration(0)),
 }
-_COMPARABLE = {"string": STRING, "bool": BOOL, "bytes": BYTES, "timestamp": TIMESTAMP} | {
-    name: kind for name, (kind, _) in _SUMMABLE.items()
+# Numbers first: the elements of an empty literal are taken for what the first overload asks for.
+_COMPARABLE = {name: kind for name, (kind, _) in _SUMMABLE.items()} | {
+    "string": STRING,
+    "bool": BOOL,
+    "bytes": BYTES,
+    "timestamp": TIMESTAMP,
 }
 _MAX_RANGE = 1_000_000
 
