@@ -7,6 +7,7 @@ pkg/apis/apiextensions/validation and v1/conversion.go.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from dataclasses import field as data_field
 
@@ -63,6 +64,10 @@ def storage_version(spec: Object) -> str:
 def options_for_update(new: Object, old: Object) -> Options:
     before = versions(old["spec"])
     established = conditions.is_true(old, "Established")
+    strict = openapischema.strictness([schema_of(version) for version in before])
+    if not new["spec"].get("preserveUnknownFields"):
+        # Pruning needs to know what every field is.
+        strict = dataclasses.replace(strict, structural=True)
     stored = (old["spec"].get("conversion") or {}).get("webhook") or {}
     bundle = (stored.get("clientConfig") or {}).get("caBundle")
     was_bad = bundle is not None and bool(conversion.ca_bundle(bundle, "caBundle"))
@@ -76,7 +81,7 @@ def options_for_update(new: Object, old: Object) -> Options:
         )
     }
     return Options(
-        openapischema.strictness([schema_of(version) for version in before]),
+        strict,
         conversion.has_known_version(old["spec"].get("conversion")),
         established,
         not established or was_bad,
