@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import shutil
 import signal
 import socket
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 import grpc
 import grpc.aio
 
-from kijabi.cluster import packages, paths
+from kijabi.cluster import etcd
 from kijabi.store import protobufs
 from kijabi.store.etcd import endpoints, wire
 
@@ -19,23 +18,6 @@ STATUS = protobufs.messages(
     "etcdstatus",
     {"ResponseHeader": "member_id:uint64=2", "StatusResponse": "header:ResponseHeader=1 leader:uint64=4"},
 )["StatusResponse"]
-
-
-def binary() -> str:
-    """The etcd program: the machine's own, or that of Debian's package, unpacked and not installed (installing it would
-    start a service)."""
-    found = shutil.which("etcd")
-    if found:
-        return found
-    home = paths.state_root() / "programs" / "etcd"
-    program = home / "usr/bin/etcd"
-    if not program.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        packages.fetch("etcd-server", home)
-        for archive in home.glob("etcd-server_*.deb"):
-            subprocess.run(["dpkg", "-x", str(archive), str(home)], check=True)
-            archive.unlink()
-    return str(program)
 
 
 def free_ports(count):
@@ -55,7 +37,7 @@ class Member:
         self._directory = Path(directory) / name
         own = f"http://127.0.0.1:{peer}"
         self._command = [
-            binary(),
+            str(etcd.program()),
             *("--name", name, "--data-dir", str(self._directory)),
             *("--listen-client-urls", self.url, "--advertise-client-urls", self.url),
             *("--listen-peer-urls", own, "--initial-advertise-peer-urls", own),

@@ -20,7 +20,13 @@ from kijabi.cluster import assembly, kubeconfig, state
     type=click.Choice(["containerd", "hollow"]),
     help="Real containers (needs root), or pods without containers.",
 )
-@click.option("--store", default="sqlite", show_default=True, type=click.Choice(["sqlite"]), help="Where objects are.")
+@click.option(
+    "--store",
+    default="",
+    type=click.Choice(["", "sqlite", "etcd"]),
+    metavar="[sqlite|etcd]",
+    help="Where objects are; sqlite unless told otherwise.",
+)
 @shared.quiet()
 def command(name: str, nodes: int, runtime: str, store: str, quiet: bool) -> None:
     """Bring a cluster up, or repair and extend the one that is there.

@@ -10,6 +10,8 @@ from kijabi.cluster import addresses, errors, network, state
 
 # The ports upstream uses; taken where they are free.
 USUAL = {"apiserver": 6443, "scheduler": 10259, "controller-manager": 10257}
+# On 127.0.0.1, whatever the cluster's own address is.
+ETCD = {"etcd": 2379, "etcd-peer": 2380}
 LOOPBACK = "127.0.0.1"
 
 
@@ -24,6 +26,8 @@ def allot(name: str, runtime: state.Runtime, store: str) -> state.Cluster:
     taken = {port for other in others for port in _ports(other)}
     # On its own bridge every port is free; on 127.0.0.1 clusters and strangers meet.
     ports = dict(USUAL) if runtime == "containerd" else {who: free_port(port, taken) for who, port in USUAL.items()}
+    if store == "etcd":
+        ports |= {who: free_port(port, taken) for who, port in ETCD.items()}
     return state.Cluster(name, index, runtime, store, address, ports)
 
 
@@ -61,7 +65,7 @@ def free_port(usual: int, taken: set[int]) -> int:
 
 def _ports(cluster: state.Cluster) -> Iterable[int]:
     if cluster.in_namespaces:
-        return []
+        return [port for who, port in cluster.ports.items() if who in ETCD]
     return [*cluster.ports.values(), *(port for node in cluster.nodes for port in node.ports.values())]
 
 

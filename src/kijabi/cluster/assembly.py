@@ -25,6 +25,7 @@ from kijabi.cluster import (
     components,
     direct,
     errors,
+    etcd,
     kubeconfig,
     membership,
     network,
@@ -47,7 +48,8 @@ class Wish:
     name: str = state.DEFAULT_NAME
     nodes: int = 1
     runtime: state.Runtime = "containerd"
-    store: str = "sqlite"
+    # ``sqlite`` or ``etcd``; empty for what the cluster has, sqlite where there is none yet.
+    store: str = ""
 
 
 def up(wish: Wish, report: Report) -> state.Cluster:
@@ -79,6 +81,8 @@ def _start(
     """Every process, the nodes' containerds while the API server starts."""
     report("control plane")
     supervisor.start()
+    if cluster.store == "etcd":
+        supervisor.keep([etcd.component(cluster, etcd.program(report))])
     supervisor.keep([components.apiserver(cluster)])
     with futures.ThreadPoolExecutor(max_workers=8) as pool:
         made = [pool.submit(worker.make, cluster, node, supervisor) for node in running]
@@ -127,10 +131,14 @@ def _record(wish: Wish) -> state.Cluster:
     with state.allotting():
         cluster = state.load(wish.name)
         if cluster is None:
-            cluster = allotment.allot(wish.name, wish.runtime, wish.store)
+            cluster = allotment.allot(wish.name, wish.runtime, wish.store or "sqlite")
         elif cluster.runtime != wish.runtime:
             raise errors.ClusterError(
                 f"cluster {wish.name} exists with runtime {cluster.runtime}: `kijabi down --name {wish.name}` first"
+            )
+        elif cluster.store != wish.store and wish.store:
+            raise errors.ClusterError(
+                f"cluster {wish.name} exists with store {cluster.store}: `kijabi down --name {wish.name}` first"
             )
         while len(cluster.nodes) < wish.nodes:
             allotment.add_node(cluster)

@@ -4,6 +4,7 @@
     pki/apiserver.crt                              serving, for its addresses and the names of the kubernetes Service
     pki/apiserver-kubelet-client.crt               the API server towards kubelets
     pki/front-proxy-ca.crt, front-proxy-client.crt the API server towards aggregated ones
+    pki/etcd-ca.crt, etcd-server.crt, apiserver-etcd-client.crt   where etcd is the store
     pki/sa.key, sa.pub                             sign and verify service-account tokens
     pki/controller-manager.crt, scheduler.crt, kubelet-NODE.crt   serving
     admin.conf, controller-manager.conf, scheduler.conf, proxy.conf, dns.conf, kubelet-NODE.conf
@@ -60,6 +61,8 @@ def ensure(cluster: state.Cluster) -> None:
     _serving(place, ca, "apiserver", "kube-apiserver", names, addresses)
     _client(place, ca, "apiserver-kubelet-client", User("kube-apiserver-kubelet-client", (MASTERS,)))
     _client(place, front, "front-proxy-client", User("front-proxy-client"))
+    if cluster.store == "etcd":
+        _store(place)
     _service_account_keys(place)
     for component in ("controller-manager", "scheduler"):
         _serving(place, ca, component, component, ["localhost"], list(dict.fromkeys(["127.0.0.1", cluster.address])))
@@ -69,6 +72,16 @@ def ensure(cluster: state.Cluster) -> None:
         )
     for who, user in users(cluster).items():
         _kubeconfig(cluster, ca, who, user)
+
+
+def _store(place: paths.Cluster) -> None:
+    """etcd trusts nobody whom the cluster's own authority has signed for, only who has a certificate of its own."""
+    ca = _authority(place, "etcd-ca", "etcd-ca")
+    if not (place.pki / "etcd-server.crt").exists():
+        # etcd also calls itself, as a client.
+        made = pki.issue(ca, "etcd", dns=["localhost"], ips=["127.0.0.1"], server=True, client=True)
+        pki.write(made, place.pki, "etcd-server")
+    _client(place, ca, "apiserver-etcd-client", User("kube-apiserver-etcd-client", (MASTERS,)))
 
 
 def node_address(cluster: state.Cluster, node: state.Node) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from kijabi.cluster import authority, state
+from kijabi.cluster import authority, etcd, state
 from kijabi.cluster.supervisor import plan
 
 
@@ -17,7 +17,7 @@ def cgroup(cluster: state.Cluster, node: state.Node | None = None) -> str:
 def apiserver(cluster: state.Cluster) -> plan.Component:
     pki = cluster.paths.pki
     options: dict[str, Any] = {
-        "store": f"sqlite://{cluster.paths.store}",
+        **(etcd.options(cluster) if cluster.store == "etcd" else {"store": f"sqlite://{cluster.paths.store}"}),
         "bind_address": cluster.address,
         "secure_port": cluster.ports["apiserver"],
         "advertise_address": cluster.address if cluster.in_namespaces else "",
