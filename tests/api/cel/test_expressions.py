@@ -127,7 +127,7 @@ def test_deep_nesting_is_refused_and_long_chains_are_not() -> None:
     deep = cel.compile("(" * 200 + "1" + ")" * 200, cel.Environment({}))
     assert isinstance(deep, str)
     assert "recursion limit exceeded" in deep
-    assert cel.compile("1" + "+1" * 5000, cel.Environment({})) != ""
+    assert isinstance(cel.compile("1" + "+1" * 5000, cel.Environment({})), str)
     assert run(" || ".join(["n == 4"] * 500)).value is False
 
 
