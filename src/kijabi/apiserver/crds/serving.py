@@ -26,7 +26,8 @@ from kijabi.kit import clock, tasks
 log = logging.getLogger(__name__)
 
 CRDS = customresourcedefinition.RESOURCE
-_RETRY_AFTER = 1.0
+# Seconds; what fails for a reason of its own fails again, and need not fill the log.
+_RETRY_AFTER = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,10 @@ class CustomResources:
             await self._look(name, owner)
         except errors.ApiError as error:
             log.warning("%s could not be brought up to date and is tried again: %s", name, error.message)
+            owner.start(self._again(name), f"retry-{name}")
+        except Exception:
+            # One definition that cannot be served must not keep the others, nor the server, from coming up.
+            log.exception("%s could not be brought up to date and is tried again", name)
             owner.start(self._again(name), f"retry-{name}")
 
     async def _again(self, name: str) -> None:
