@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kijabi.api.cel import checker, evaluator, functions, library, parser, syntax, values
+from kijabi.api.cel import checker, evaluator, frames, functions, library, parser, syntax, values
 from kijabi.api.cel.types import Type
 
 # Source: k8s.io/apiserver apis/cel. In units of cost: roughly 0.1 s a call, 1 s an object or binding, in upstream.
@@ -69,7 +69,7 @@ class Program:
 
     def evaluate(self, variables: Mapping[str, Any], limit: int = PER_CALL_LIMIT) -> Outcome:
         """Never raises but a ``values.Stop`` that is not about cost (a question to an authorizer)."""
-        frame = evaluator.Frame(variables, self._slots, limit)
+        frame = frames.Frame(variables, self._slots, limit)
         try:
             value = self._step(frame)
             frame.check()

@@ -11,46 +11,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kijabi.api.cel import declarations, types
+from kijabi.api.cel import declarations, ranges, types
+from kijabi.api.cel.ranges import ONE, UNKNOWN, ZERO, Range, cap, fixed
 from kijabi.api.cel.syntax import Call, Fold, Ident, ListLiteral, Literal, MapLiteral, Node, Select, StructLiteral
 
-MAX = 2**64 - 1
+MAX = ranges.MAX
 _STRING, _REGEX = 0.1, 0.25
-
-
-def _cap(number: int) -> int:
-    return min(number, MAX)
-
-
-def _scaled(number: int, factor: float) -> int:
-    return MAX if number and number > MAX / factor else _cap(math.ceil(number * factor))
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """At least and at most: a cost or a size."""
-
-    low: int
-    high: int
-
-    def plus(self, other: Range) -> Range:
-        return Range(_cap(self.low + other.low), _cap(self.high + other.high))
-
-    def times(self, other: Range) -> Range:
-        return Range(_cap(self.low * other.low), _cap(self.high * other.high))
-
-    def scaled(self, factor: float) -> Range:
-        return Range(_scaled(self.low, factor), _scaled(self.high, factor))
-
-    def union(self, other: Range) -> Range:
-        return Range(min(self.low, other.low), max(self.high, other.high))
-
-
-def fixed(number: int) -> Range:
-    return Range(number, number)
-
-
-ZERO, ONE, UNKNOWN = fixed(0), fixed(1), Range(0, MAX)
 _SCALARS = {"bool", "double", "duration", "int", "timestamp", "uint"}
 Path = tuple[str, ...]
 
@@ -301,9 +267,9 @@ def _steps(kind: str, guard: Range, body: Range, *, guarded: bool) -> tuple[Rang
     """Before the loop, each round, and after, as the expansion of the macro comes to."""
     match kind:
         case "all":
-            return ZERO, Range(3, _cap(3 + body.high)), ONE
+            return ZERO, Range(3, cap(3 + body.high)), ONE
         case "exists":
-            return ZERO, Range(4, _cap(4 + body.high)), ONE
+            return ZERO, Range(4, cap(4 + body.high)), ONE
         case "exists_one":
             return ZERO, body.plus(Range(1, 2)), fixed(2)
         case "filter":
@@ -390,7 +356,7 @@ def _elements(of: _Estimator, node: Call, overload: str) -> tuple[Range, Range |
 def _replaced(of: _Estimator, node: Call, overload: str) -> tuple[Range, Range | None]:
     text, old, new = map(of.sized, _all(node)[:3])
     if old.low == 0:
-        most, kept = _cap(text.high + 1), text.high
+        most, kept = cap(text.high + 1), text.high
     elif new.high <= old.low:
         most, kept = 0, text.high
     else:
@@ -427,7 +393,7 @@ def _joined(of: _Estimator, node: Call, overload: str) -> tuple[Range, Range | N
 def _converted(of: _Estimator, node: Call, overload: str) -> tuple[Range, Range | None]:
     size = of.sized(node.args[0])
     if overload == "string_to_bytes":
-        return size.scaled(_STRING), Range(size.low, _cap(size.high * 4))
+        return size.scaled(_STRING), Range(size.low, cap(size.high * 4))
     if overload == "bytes_to_string":
         return size.scaled(_STRING), Range(size.low // 4, size.high)
     if node.function == "string" and node.args[0].type.kind in _SCALARS:
@@ -438,7 +404,7 @@ def _converted(of: _Estimator, node: Call, overload: str) -> tuple[Range, Range 
 
 def _quoted(of: _Estimator, node: Call, overload: str) -> tuple[Range, Range | None]:
     size = of.sized(node.args[0])
-    return size.scaled(_STRING), Range(_cap(size.low + 2), _cap(size.high * 2 + 2))
+    return size.scaled(_STRING), Range(cap(size.low + 2), cap(size.high * 2 + 2))
 
 
 def _containing(of: _Estimator, node: Call, overload: str) -> tuple[Range, Range | None]:

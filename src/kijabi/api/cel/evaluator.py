@@ -6,31 +6,16 @@ evaluation that exceeds its limit is ended from within the loops, which alone ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from kijabi.api.cel import checker, functions, operators, values
+from kijabi.api.cel.frames import Frame
 from kijabi.api.cel.library import lists, optionals
 from kijabi.api.cel.syntax import Call, Fold, Ident, ListLiteral, Literal, MapLiteral, Node, Select, StructLiteral
 from kijabi.api.cel.values import Failure, Optional, Record
 
 _LIST_COST, _MAP_COST, _STRUCT_COST = 10, 30, 40
-
-
-class Frame:
-    """One evaluation: the variables, the values of loop variables by slot, and the cost so far."""
-
-    __slots__ = ("cost", "limit", "slots", "variables")
-
-    def __init__(self, variables: Mapping[str, Any], slots: int, limit: int) -> None:
-        self.variables = variables
-        self.slots: list[Any] = [None] * slots
-        self.cost = 0
-        self.limit = limit
-
-    def check(self) -> None:
-        if self.cost > self.limit:
-            raise values.CostExceeded("operation cancelled: actual cost limit exceeded")
 
 
 Step = Callable[[Frame], Any]

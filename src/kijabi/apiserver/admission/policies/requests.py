@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from kijabi.api import kinds
@@ -95,10 +94,10 @@ def namespace_name(attributes: contract.AdmissionAttributes) -> str:
 
 
 def namespace_of(found: Object) -> Object:
-    """A Namespace as expressions see it."""
+    """A Namespace as expressions see it; what is given is the caller's own."""
     shown: Object = {key: found[key] for key in ("spec", "status") if key in found}
     meta = {key: value for key, value in found["metadata"].items() if key not in _HIDDEN}
-    return {"metadata": copy.deepcopy(meta), **shown}
+    return {"metadata": meta, **shown}
 
 
 def typed(obj: Object | None, kind: matching.Kind) -> Object | None:
