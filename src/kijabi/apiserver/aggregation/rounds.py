@@ -11,6 +11,7 @@ from kijabi.kit import backoff, clock
 
 log = logging.getLogger(__name__)
 
+_NEARLY = 0.001
 AGAIN = backoff.Policy(base=0.2, ceiling=30.0, jitter=0.2)
 
 
@@ -34,10 +35,11 @@ class Rounds:
         """Never returns. ``look`` says whether all is well with a name; those waiting are looked at side by side."""
         full = self._clock.monotonic()
         while True:
-            now = self._clock.monotonic()
+            # A timer may wake a little early by the clock that is read here.
+            now = self._clock.monotonic() + _NEARLY
             if now >= full:
                 self._waiting.update(everyone())
-                full = now + self._every
+                full = now - _NEARLY + self._every
             self._waiting.update(name for name, due in self._due.items() if due <= now)
             names, self._waiting = self._waiting, set()
             self._something.clear()
