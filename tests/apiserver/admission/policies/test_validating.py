@@ -161,6 +161,8 @@ async def test_policies_do_not_rule_over_policies_and_end_with_their_binding(ser
     spec = {"matchConstraints": {"resourceRules": [everything]}, "validations": [{"expression": "false"}]}
     await server.bind("validating", spec)
     assert (await server.config_map())[0] == 422
+    review = {"spec": {"nonResourceAttributes": {"path": "/", "verb": "get"}}}
+    await server.made("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
     path = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/p-b"
     assert (await server.send("DELETE", path))[0] == 200
     assert (await server.config_map())[0] == 201

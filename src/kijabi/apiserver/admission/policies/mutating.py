@@ -16,7 +16,6 @@ from kijabi.apiserver import contract
 from kijabi.apiserver.admission import plugin
 from kijabi.apiserver.admission.policies import applying, criteria, metrics, sources
 from kijabi.apiserver.admission.policies.invoking import Invocation, Invoker, Misconfigured
-from kijabi.apiserver.admission.webhooks import configuration
 
 Object = contract.Object
 
@@ -86,7 +85,7 @@ class MutatingPolicies(plugin.Plugin):
         self._counts = counts or metrics.Metrics()
 
     def handles(self, operation: str, what: resource.Resource, subresource: str) -> bool:
-        return not configuration.is_exempt(what)
+        return not criteria.is_exempt(what)
 
     async def admit(self, attributes: contract.AdmissionAttributes) -> None:
         policies = self._source.all

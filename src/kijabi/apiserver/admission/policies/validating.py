@@ -13,9 +13,8 @@ from kijabi.api.cel import admission, conditions, environment, types
 from kijabi.api.cel.environment import Program
 from kijabi.apiserver import contract
 from kijabi.apiserver.admission import plugin
-from kijabi.apiserver.admission.policies import metrics, sources
+from kijabi.apiserver.admission.policies import criteria, metrics, sources
 from kijabi.apiserver.admission.policies.invoking import Invocation, Invoker, Misconfigured
-from kijabi.apiserver.admission.webhooks import configuration
 
 Object = contract.Object
 
@@ -99,7 +98,7 @@ class ValidatingPolicies(plugin.Plugin):
         self._counts = counts or metrics.Metrics()
 
     def handles(self, operation: str, what: resource.Resource, subresource: str) -> bool:
-        return not configuration.is_exempt(what)
+        return not criteria.is_exempt(what)
 
     async def validate(self, attributes: contract.AdmissionAttributes) -> None:
         policies = self._source.all
