@@ -7,6 +7,6 @@ answers a list, ``watcher`` a watch.
 
 Guarantees: a write is answered after this server's cache has it, so a client reads its own writes; every watcher sees
 every change once, in revision order, or is cut off; an event is encoded once per version and kind of change, and the
-same bytes go to every watcher. Over a store that several servers share, a read that asks for the present is answered only
-when the caches have proved to hold it.
+same bytes go to every watcher. Over a store that several servers share, a read that asks for the present is answered
+only when the caches have proved to hold it.
 """
