@@ -141,7 +141,7 @@ def _escape(source: str, at: int) -> tuple[int, int, bool]:
         (r"([0-3][0-7]{2})", 8, True),
     ):
         match = re.compile(pattern).match(source, at + 1)
-        if match is not None and int(match[1], base) < 0x110000:
+        if match is not None and int(match[1], base) < 0x110000 and not 0xD800 <= int(match[1], base) < 0xE000:
             return int(match[1], base), match.end(), is_byte
     raise SyntaxProblem(at, f"Syntax error: token recognition error at: '{source[at : at + 2]}'")
 
