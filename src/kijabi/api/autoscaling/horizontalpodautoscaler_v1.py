@@ -32,7 +32,12 @@ def _is_cpu(metric: Object) -> bool:
 
 
 def to_stored(obj: Object) -> Object:
-    stored = {**obj, "apiVersion": "autoscaling/v2", "metadata": dict(obj["metadata"]), "spec": dict(obj["spec"])}
+    stored = {
+        **obj,
+        "apiVersion": "autoscaling/v2",
+        "metadata": dict(obj["metadata"]),
+        "spec": dict(obj.get("spec") or {}),
+    }
     annotations = dict(stored["metadata"].get("annotations") or {})
     metrics = _annotated(annotations, _METRICS) or []
     wanted = stored["spec"].pop("targetCPUUtilizationPercentage", None)
@@ -66,7 +71,12 @@ def _status_to(stored: Object, obj: Object, annotations: dict[str, str]) -> None
 
 
 def from_stored(obj: Object) -> Object:
-    shown = {**obj, "apiVersion": "autoscaling/v1", "metadata": dict(obj["metadata"]), "spec": dict(obj["spec"])}
+    shown = {
+        **obj,
+        "apiVersion": "autoscaling/v1",
+        "metadata": dict(obj["metadata"]),
+        "spec": dict(obj.get("spec") or {}),
+    }
     annotations = dict(shown["metadata"].get("annotations") or {})
     metrics = shown["spec"].pop("metrics", None) or []
     cpu = next((metric for metric in metrics if _is_cpu(metric)), None)

@@ -6,12 +6,12 @@ Source: "Server-Side Apply"; structured-merge-diff's Updater.Apply; k8s.io/apima
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 from kijabi.api.managed import comparing, entries, lastapplied, merging, removing, sets, updating, validating
 from kijabi.api.managed.conflicts import ApplyConflict, Conflict
 from kijabi.api.managed.entries import APPLY, Entry, Object, View
 from kijabi.api.managed.sets import Set
+from kijabi.api.managed.shapes import Shape
 
 __all__ = ["ApplyConflict", "Unusable", "apply"]
 
@@ -115,37 +115,48 @@ def _is_own_past(view: View, live: Object, conflict: ApplyConflict) -> bool:
 
 
 def _pruned(view: View, merged: Object, mine: Entry, before: Entry, others: list[Entry]) -> Object:
-    """Without what this manager applied before, applies no more, and nobody else owns."""
-    if before.api_version != view.api_version:
-        return _pruned_converted(view, merged, mine, before, others)
-    shape = view.shape
+    """Without what this manager applied before, applies no more, and nobody else owns.
+
+    Each owner is asked in the version it wrote in, the version of the last apply first.
+    """
+    past = _in_version(view, merged, before.api_version)
+    if past is None:
+        return merged
+    shape, there = past
     last = removing.with_named(shape, before.fields)
-    pruned = removing.remove(shape, merged, last)
-    if pruned is merged:
+    pruned = removing.remove(shape, there, last)
+    if pruned is there:
         return merged
-    owned = mine.fields
-    for entry in others:
-        if entry.api_version == view.api_version:
-            owned = sets.union(owned, entry.fields)
-    had = removing.with_named(shape, comparing.collect(shape, merged))
-    kept = removing.with_named(shape, comparing.collect(shape, pruned))
-    kept = sets.union(kept, removing.with_named(shape, owned))
-    pruned = removing.remove(shape, merged, sets.difference(had, kept))
+    owned: dict[str, Set] = {before.api_version: {}}
+    for entry in (mine, *others):
+        owned[entry.api_version] = sets.union(owned.get(entry.api_version, {}), entry.fields)
+    for version, fields in owned.items():
+        pruned = _with_owned(view, merged, pruned, version, fields)
+    back = _in_version(view, pruned, before.api_version)
+    if back is None:
+        return merged
     # What is gone now but was never this manager's comes back.
-    kept = removing.with_named(shape, comparing.collect(shape, pruned))
-    gone = sets.intersection(sets.difference(had, kept), last)
-    return removing.remove(shape, merged, gone)
+    gone = sets.difference(_all(shape, there), _all(shape, back[1]))
+    pruned = removing.remove(shape, there, sets.intersection(gone, last))
+    result = _in_version(view, pruned, view.api_version)
+    return result[1] if result is not None else merged
 
 
-def _pruned_converted(view: View, merged: Object, mine: Entry, before: Entry, others: list[Entry]) -> Object:
-    """The same where the last apply was in another version: in that version, and back."""
-    there = view.convert(merged, before.api_version) if view.convert is not None else None
-    if there is None:
-        return merged
-    shape, in_past = there
-    past = View(shape, before.api_version, view.kind)
-    back: Any = None
-    pruned = _pruned(past, in_past, Entry("", APPLY, before.api_version, "", "", mine.fields), before, others)
-    if pruned is not in_past and view.convert is not None:
-        back = view.convert(pruned, view.api_version)
-    return back[1] if back is not None else merged
+def _with_owned(view: View, merged: Object, pruned: Object, version: str, owned: Set) -> Object:
+    """``pruned`` with those of its lost fields that ``owned`` names in ``version``; in that version."""
+    whole, left = _in_version(view, merged, version), _in_version(view, pruned, version)
+    if whole is None or left is None:
+        return pruned
+    shape, there = whole
+    kept = sets.union(_all(shape, left[1]), removing.with_named(shape, owned))
+    return removing.remove(shape, there, sets.difference(_all(shape, there), kept))
+
+
+def _all(shape: Shape, obj: Object) -> Set:
+    return removing.with_named(shape, comparing.collect(shape, obj))
+
+
+def _in_version(view: View, obj: Object, version: str) -> tuple[Shape, Object] | None:
+    if version == view.api_version and obj.get("apiVersion", version) == version:
+        return view.shape, obj
+    return view.convert(obj, version) if view.convert is not None else None

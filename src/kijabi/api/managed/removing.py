@@ -17,7 +17,7 @@ def remove(shape: Shape, obj: dict[str, Any], fields: Set) -> dict[str, Any]:
     if not fields:
         return obj
     left = _entries(shape, obj, fields)
-    return obj if left is _NOTHING else left
+    return {} if left is _NOTHING else left
 
 
 def _remove(shape: Shape, value: Any, fields: Set) -> Any:

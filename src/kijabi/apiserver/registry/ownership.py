@@ -92,17 +92,22 @@ def _shape(endpoint: Endpoint) -> shapes.Shape:
 
 
 def _in_version(reg: Registry, endpoint: Endpoint, obj: Object, version: str) -> tuple[shapes.Shape, Object] | None:
-    """An object of this endpoint as another version of its resource has it; None where that is not served."""
-    other = next(
-        (one for one in reg.endpoints.values() if one.cache is endpoint.cache and one.resource.api_version == version),
-        None,
-    )
-    if other is None:
+    """An object of any version of this resource as another version has it; None where that is not served."""
+    served = {one.resource.api_version: one for one in reg.endpoints.values() if one.cache is endpoint.cache}
+    source, target = served.get(obj.get("apiVersion", ""), endpoint), served.get(version)
+    if target is None:
         return None
-    shape = view(reg, other, "").shape
-    if not obj.get("metadata"):
+    shape = view(reg, target, "").shape
+    meta = obj.get("metadata")
+    if not meta:
         return shape, {}
-    return shape, other.codec.decode(endpoint.codec.encode(obj), 0)
+    if source.remote is not None or target.remote is not None:
+        # A webhook cannot be waited for here. Fields that kept their place keep their owners.
+        return shape, {**obj, "apiVersion": version}
+    converted = target.codec.decode(source.codec.encode(obj), 0)
+    if "resourceVersion" in meta:
+        converted["metadata"]["resourceVersion"] = meta["resourceVersion"]
+    return shape, converted
 
 
 def created(reg: Registry, endpoint: Endpoint, obj: Object, manager: str) -> None:
