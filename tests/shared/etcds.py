@@ -48,6 +48,13 @@ class Member:
         self._log = None
         self.process = None
 
+    def secure(self, authority, certificate, key):
+        """Let in only who has a certificate of ``authority``."""
+        plain, self.url = self.url, self.url.replace("http:", "https:")
+        self._command = [self.url if part == plain else part for part in self._command]
+        self._command += ["--client-cert-auth", "--trusted-ca-file", authority]
+        self._command += ["--cert-file", certificate, "--key-file", key]
+
     def start(self):
         self._directory.parent.mkdir(parents=True, exist_ok=True)
         self._log = (self._directory.parent / f"{self.name}.log").open("ab")

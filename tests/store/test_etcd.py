@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import grpc
+import grpc.aio
 import pytest
 
 import etcds
+from kijabi.kit import pki
 from kijabi.store import contract
-from kijabi.store.etcd import endpoints
+from kijabi.store.etcd import endpoints, wire
 from kijabi.store.etcd import store as etcd
 
 
@@ -132,3 +135,26 @@ async def test_a_range_in_several_pieces_is_of_one_revision(
 def test_servers_that_are_no_urls_are_refused(servers: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="etcd"):
         endpoints.Endpoints(endpoints.Config(servers))
+
+
+async def test_over_tls_only_who_has_a_certificate_is_let_in(tmp_path: Path) -> None:
+    authority = pki.create_ca("etcd-ca")
+    pki.write(authority, tmp_path, "ca")
+    server = pki.issue(authority, "etcd", dns=["localhost"], ips=["127.0.0.1"], server=True, client=True)
+    pki.write(server, tmp_path, "server")
+    pki.write(pki.issue(authority, "kube-apiserver-etcd-client", client=True), tmp_path, "client")
+    files = {name: str(tmp_path / name) for name in ("ca.crt", "server.crt", "server.key", "client.crt", "client.key")}
+    one = etcds.Cluster(tmp_path / "data")
+    one.members[0].secure(files["ca.crt"], files["server.crt"], files["server.key"])
+    one.members[0].start()
+    try:
+        trusted = endpoints.Config(one.urls, files["ca.crt"], files["client.crt"], files["client.key"])
+        store = await etcd.open_store(trusted)
+        assert await store.put("/registry/a", b"1", expect=0) > 0
+        await store.close()
+        stranger = endpoints.Endpoints(endpoints.Config(one.urls, files["ca.crt"]))
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stranger._method(0, wire.RANGE)(wire.RangeRequest(key=b"a"), timeout=3)
+        await stranger.close()
+    finally:
+        one.close()

@@ -1,6 +1,7 @@
 """Addresses and node ports of Services, given out by two servers at once."""
 
 import asyncio
+import dataclasses
 
 import pytest
 
@@ -96,3 +97,17 @@ async def test_what_a_crash_leaves_behind_is_repaired(pair) -> None:
     assert await one.client.get(kinds.IP_ADDRESSES, "10.0.0.99")
     events = (await one.client.list(kinds.EVENTS, rest.Selection("default")))["items"]
     assert {event["reason"] for event in events} == {"ClusterIPNotAllocated", "PortNotAllocated"}
+
+
+async def test_a_server_that_lags_takes_no_address_away(pair) -> None:
+    one, other = pair
+    made = await one.client.create(kinds.SERVICES, service("s"))
+    address = made["spec"]["clusterIP"]
+    await other.client.get(kinds.IP_ADDRESSES, address)
+    repair = other.assembly.repair
+    # As if it had heard of the address a minute ago, and of the Service not at all.
+    known = repair._known
+    known.services.pop(("default", "s"))
+    known.addresses[address] = dataclasses.replace(known.addresses[address], created=0.0)
+    await repair.turn()
+    assert await one.client.get(kinds.IP_ADDRESSES, address)

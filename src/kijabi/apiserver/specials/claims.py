@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 Object = contract.Object
 
+SERVICES = "/registry/services/specs/"
 PORTS = "/registry/ranges/servicenodeports/"
 
 
@@ -74,6 +75,13 @@ class Claims:
             return
         except errors.ApiError as error:
             log.warning("the address %s cannot be released now: %s", address, error)
+
+    async def is_wanted(self, address: str, namespace: str, name: str) -> bool:
+        """Whether the stored Service holds the address, though this server's cache may not know yet."""
+        if self._store is None:
+            return False
+        there = await self._store.get(f"{SERVICES}{namespace}/{name}")
+        return there is not None and f'"{address}"'.encode() in there.value
 
     # --- node ports
 

@@ -152,6 +152,8 @@ class Repair:
 
     async def _mend(self, finding: Finding) -> None:
         about, address = finding.about, finding.address
+        if isinstance(about, Address) and await self._claims.is_wanted(address, *about.parent[2:]):
+            return
         if finding.do in ("reclaim", "drop"):
             await self._drop(address)
         if finding.do in ("claim", "reclaim") and isinstance(about, Holder):
