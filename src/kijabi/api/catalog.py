@@ -202,6 +202,8 @@ def _strategy(row: Resource, module: ModuleType | None) -> Strategy:
         else own("validate_create", generic.validate_create),
         validate_update=_change(own("validate_update", None)),
         validate_status=_change(own("validate_status", None)),
+        warn_create=own("warn_create", generic.warn_create),
+        warn_update=own("warn_update", generic.warn_update),
         column_names=own("COLUMNS", NAME_AND_CREATED),
         columns=own("columns", _name_and_created),
         fields=own("fields", generic.fields),

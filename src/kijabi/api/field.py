@@ -118,8 +118,9 @@ def duplicate(path: str, value: Any) -> Error:
     return Error(DUPLICATE, path, value, "")
 
 
-def not_supported(path: str, value: Any, supported: Iterable[str]) -> Error:
-    listed = ", ".join(f'"{choice}"' for choice in sorted(supported))
+def not_supported(path: str, value: Any, supported: Iterable[str], *, ordered: bool = False) -> Error:
+    """``ordered``: the choices are told as they come; most of upstream's lists are sorted."""
+    listed = ", ".join(f'"{choice}"' for choice in (supported if ordered else sorted(supported)))
     return Error(NOT_SUPPORTED, path, value, f"supported values: {listed}" if listed else "")
 
 

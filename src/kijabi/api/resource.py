@@ -9,6 +9,8 @@ A kind's file reads, top to bottom::
     def prepare_update(new: Object, old: Object) -> None               # keep status, count generation
     def validate_create(obj: Object) -> list[field.Error]
     def validate_update(new: Object, old: Object) -> list[field.Error]
+    def warn_create(obj: Object) -> list[str]                          # Warning headers of a create that is valid
+    def warn_update(new: Object, old: Object) -> list[str]
     def columns(obj: Object, now: float) -> list[Any]                  # the cells of `kubectl get`; COLUMNS names them
     def fields(obj: Object) -> dict[str, str]                          # selectable beyond metadata.name/namespace
 
@@ -108,6 +110,14 @@ def _valid2(new: Object, old: Object) -> list[fields_.Error]:
     return []
 
 
+def _silent(obj: Object) -> list[str]:
+    return []
+
+
+def _silent2(new: Object, old: Object) -> list[str]:
+    return []
+
+
 def _no_fields(obj: Object) -> dict[str, str]:
     return {}
 
@@ -128,6 +138,8 @@ class Strategy:
     validate_create: Callable[[Object], list[fields_.Error]] = _valid
     validate_update: Callable[[Object, Object], list[fields_.Error]] = _valid2
     validate_status: Callable[[Object, Object], list[fields_.Error]] = _valid2
+    warn_create: Callable[[Object], list[str]] = _silent
+    warn_update: Callable[[Object, Object], list[str]] = _silent2
     column_names: tuple[Column, ...] = ()
     columns: Callable[[Object, float], list[Any]] | None = None
     fields: Callable[[Object], dict[str, str]] = _no_fields

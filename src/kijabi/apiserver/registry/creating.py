@@ -107,6 +107,7 @@ async def store_new(
             await hook.before_create(context, obj)
             begun.append(hook)
         prepare(endpoint, obj, context.info.namespace)
+        context.warnings.extend(endpoint.strategy.warn_create(obj))
         attributes.name = attributes.name or obj["metadata"]["name"]
         await registry.validate(reg.plugins(endpoint, contract.CREATE, ""), attributes)
         stored = await _put_new(reg, context, endpoint, obj)

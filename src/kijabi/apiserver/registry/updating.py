@@ -161,6 +161,8 @@ async def _try(reg: Registry, context: RequestContext, endpoint: Endpoint, wante
             await hook.before_update(context, new, old)
             begun.append(hook)
         _prepare(endpoint, wanted, new, old)
+        if wanted.part is Part.WHOLE:
+            context.warnings.extend(endpoint.strategy.warn_update(new, old))
         await registry.validate(plugins, attributes)
         stored = await _write(reg, context, endpoint, new, old, there)
     except BaseException:
