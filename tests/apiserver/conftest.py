@@ -1,14 +1,18 @@
 """An Access in memory, for tests of what joins the pipeline without the pipeline."""
 
+import asyncio
 import copy
 import itertools
+import ssl
 import uuid
 
 import pytest
+from aiohttp import web
 
 from kijabi.api import errors
 from kijabi.apiserver import contract
-from kijabi.kit import http, jsons
+from kijabi.client import kubeconfig
+from kijabi.kit import http, jsons, pki
 
 
 class MemoryAccess:
@@ -101,3 +105,52 @@ class MemoryAccess:
 @pytest.fixture
 def access():
     return MemoryAccess()
+
+
+class Elsewhere:
+    """A real TLS server on the loopback interface. ``answers[path]`` gives the body (a dict, or a web.Response) to what
+    was posted, or to None for a GET. ``asked`` is what came: (path, body)."""
+
+    def __init__(self, directory):
+        self.authority = pki.create_ca("elsewhere-ca")
+        self.directory = directory
+        self.answers = {}
+        self.asked = []
+        self.port = 0
+
+    async def handle(self, request):
+        body = jsons.loads(await request.read()) if request.can_read_body else None
+        self.asked.append((request.path, body))
+        answer = self.answers[request.path](body)
+        return answer if isinstance(answer, web.StreamResponse) else web.json_response(answer)
+
+    @property
+    def url(self):
+        return f"https://127.0.0.1:{self.port}"
+
+    def kubeconfig(self, path):
+        file = self.directory / "outside.kubeconfig"
+        pair = pki.issue(self.authority, "apiserver", client=True)
+        config = kubeconfig.build(
+            self.url + path,
+            self.authority.cert_pem,
+            pair.cert_pem,
+            pair.key_pem,
+            user="apiserver",
+            cluster="outside",
+        )
+        kubeconfig.write(config, file)
+        return str(file)
+
+
+@pytest.fixture
+async def elsewhere(tmp_path):
+    server = Elsewhere(tmp_path)
+    pair = pki.issue(server.authority, "outside", server=True, ips=["127.0.0.1"])
+    (tmp_path / "outside.pem").write_bytes(pair.cert_pem + pair.key_pem)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "outside.pem")
+    listening = await asyncio.get_running_loop().create_server(web.Server(server.handle), "127.0.0.1", 0, ssl=tls)
+    server.port = listening.sockets[0].getsockname()[1]
+    yield server
+    listening.close()

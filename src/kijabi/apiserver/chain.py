@@ -114,6 +114,9 @@ class ApiServer:
 
     def _of_error(self, request: http.Request, info: RequestInfo, error: Exception) -> http.Response:
         """The answer where a step said no, or failed."""
+        if isinstance(error, denial.Undecided):
+            log.error("%s", error)
+            return responses.text(f"{error}\n", 500)
         if isinstance(error, errors.ApiError):
             return responses.of_error(request, error)
         if isinstance(error, store_contract.Closed | TimeoutError):
@@ -277,9 +280,15 @@ class ApiServer:
         decision = await self._steps.authorizer.authorize(attributes)
         if self._steps.audit is not None and (trail := contract.TRAIL.get()) is not None:
             allowed = decision.verdict is Verdict.ALLOW
-            trail.annotate("authorization.k8s.io/decision", "allow" if allowed else "forbid")
-            trail.annotate("authorization.k8s.io/reason", decision.reason)
+            if allowed or not decision.error:
+                trail.annotate("authorization.k8s.io/decision", "allow" if allowed else "forbid")
+            trail.annotate(
+                "authorization.k8s.io/reason",
+                decision.reason if allowed or not decision.error else "internal error",
+            )
         if decision.verdict is not Verdict.ALLOW:
+            if decision.error:
+                raise denial.Undecided(context.request.raw_path, decision.error)
             raise denial.forbidden(attributes, decision.reason)
 
     # --- what

@@ -86,8 +86,11 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
+    """``error`` says what went wrong on the way to an answer; without an ALLOW the request then ends with a 500."""
+
     verdict: Verdict
     reason: str = ""
+    error: str = ""
 
 
 ALLOW = Decision(Verdict.ALLOW)

@@ -5,7 +5,7 @@ Source: https://kubernetes.io/docs/reference/command-line-tools-reference/kube-a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,37 @@ class Options:
     service_account_issuer: tuple[str, ...] = ("https://kubernetes.default.svc.cluster.local",)
     service_account_max_token_expiration: int = 0
     service_account_extend_token_expiration: bool = True
+    # Whether the token of a Secret must still be the Secret's.
+    service_account_lookup: bool = True
+    # Where the keys are published to others; empty: at this server's own address.
+    service_account_jwks_uri: str = ""
     api_audiences: tuple[str, ...] = ()
     # Who may what.
     anonymous_auth: bool = True
     authorization_mode: tuple[str, ...] = ("Node", "RBAC")
+    # Instead of the mode and the webhook's flags: the path of an AuthorizationConfiguration, read again on change.
+    authorization_config: str = ""
+    authorization_policy_file: str = ""
+    authorization_webhook_config_file: str = ""
+    authorization_webhook_version: str = "v1beta1"
+    authorization_webhook_cache_authorized_ttl: float = 300.0
+    authorization_webhook_cache_unauthorized_ttl: float = 30.0
+    # Who a token is: the path of an AuthenticationConfiguration, read again on change, or one issuer by flags.
+    authentication_config: str = ""
+    oidc_issuer_url: str = ""
+    oidc_client_id: str = ""
+    oidc_ca_file: str = ""
+    oidc_username_claim: str = "sub"
+    oidc_username_prefix: str = ""
+    oidc_groups_claim: str = ""
+    oidc_groups_prefix: str = ""
+    oidc_signing_algs: tuple[str, ...] = ("RS256",)
+    oidc_required_claim: dict[str, str] = field(default_factory=dict)
+    authentication_token_webhook_config_file: str = ""
+    authentication_token_webhook_version: str = "v1beta1"
+    authentication_token_webhook_cache_ttl: float = 120.0
+    # Users by token, one a line of CSV: token, name, uid, and optionally groups.
+    token_auth_file: str = ""
     enable_bootstrap_token_auth: bool = True
     enable_admission_plugins: tuple[str, ...] = ()
     disable_admission_plugins: tuple[str, ...] = ()

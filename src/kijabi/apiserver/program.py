@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,9 @@ class Assembly:
     fairness: fairness.Fairness | None = None
     aggregation: aggregation.Aggregation | None = None
     custom: crds.serving.CustomResources | None = None
+    # What authentication and authorization keep running, by name, and how they are closed.
+    jobs: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+    closers: Sequence[Callable[[], Awaitable[None]]] = ()
 
     async def start(self) -> None:
         """Load the caches, then ensure namespaces, policy and the rest. Raises what the store raises."""
@@ -92,6 +95,8 @@ class Assembly:
             await self.custom.start(self.tasks)
         await self.bootstrap.ensure()
         self.tasks.keep(self.bootstrap.keep, "bootstrap")
+        for name, job in self.jobs.items():
+            self.tasks.keep(job, name)
         if self.fairness is not None:
             await self.fairness.configuration.ensure()
             self.tasks.keep(self.fairness.configuration.keep, "priority-and-fairness")
@@ -113,6 +118,8 @@ class Assembly:
             await self.auditor.close()
         await self.forwarding.relay.close()
         await self.outbound.webhooks.close()
+        for close in self.closers:
+            await close()
 
 
 @dataclass(slots=True)
@@ -142,7 +149,7 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
     parts = registry.Parts(catalog, schemas, clock=extra.clock, event_ttl=options.event_ttl)
     reg = registry.Registry(store, parts)
     access = RegistryAccess(reg)
-    authorization = authz.build(access, options)
+    authorization = authz.build(access, options, extra.clock)
     authentication = authn.build(access, options, static_tokens=extra.static_tokens, timepiece=extra.clock)
     outside = outbound.build(access, extra.resolver)
     hooked = webhook_metrics.Metrics()
@@ -232,6 +239,8 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
         fair,
         aggregated,
         custom,
+        authorization.jobs,
+        (authorization.close,),
     )
 
 

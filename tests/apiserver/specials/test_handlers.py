@@ -5,7 +5,7 @@ from kijabi.api import errors, kinds
 from kijabi.apiserver import contract, options
 from kijabi.apiserver.authn import bearer, keys, serviceaccounts, tokens
 from kijabi.apiserver.authz import rbac
-from kijabi.apiserver.specials import binding, eviction, reviews, token
+from kijabi.apiserver.specials import binding, eviction, review_selectors, reviews, token
 from kijabi.kit import clock, http, jsons
 
 ANN = contract.UserInfo("ann", uid="7", groups=("dev",), extra={"k": ("v",)})
@@ -377,12 +377,32 @@ async def test_all_that_i_may(access_reviews, post):
 
 
 @pytest.mark.parametrize(
-    ("selector", "text"),
+    ("key", "selector", "text", "problem"),
     [
-        (None, ""),
-        ({"rawSelector": "a=b"}, "a=b"),
-        ({"requirements": [{"key": "spec.nodeName", "operator": "In", "values": ["n"]}]}, "spec.nodeName=n"),
-        (
+        pytest.param("labelSelector", {"rawSelector": "a=b"}, "a=b", "", id="raw"),
+        pytest.param("labelSelector", {"rawSelector": "a=="}, "a==", "", id="an-empty-value-reads"),
+        pytest.param("labelSelector", {"rawSelector": "a in"}, "", "ignored", id="raw-that-does-not-read"),
+        pytest.param(
+            "fieldSelector",
+            {"requirements": [{"key": "spec.nodeName", "operator": "In", "values": ["n"]}]},
+            "spec.nodeName=n",
+            "",
+            id="fields",
+        ),
+        pytest.param(
+            "fieldSelector",
+            {
+                "requirements": [
+                    {"key": "a", "operator": "Exists"},
+                    {"key": "b", "operator": "NotIn", "values": ["c"]},
+                ]
+            },
+            "b!=c",
+            "partially ignored",
+            id="fields-know-only-one-value",
+        ),
+        pytest.param(
+            "labelSelector",
             {
                 "requirements": [
                     {"key": "a", "operator": "NotIn", "values": ["b", "c"]},
@@ -390,8 +410,11 @@ async def test_all_that_i_may(access_reviews, post):
                 ]
             },
             "a notin (b,c),d",
+            "",
+            id="labels",
         ),
     ],
 )
-def test_selectors_of_a_review_as_text(selector, text):
-    assert reviews.selector_text(selector) == text
+def test_selectors_of_a_review_as_text(key, selector, text, problem):
+    expected = f"spec.resourceAttributes.{key} {problem} due to parse error" if problem else ""
+    assert review_selectors.read({key: selector}, key) == (text, expected)

@@ -8,6 +8,14 @@ from __future__ import annotations
 from kijabi.api import errors
 from kijabi.apiserver import contract
 
+
+class Undecided(Exception):
+    """No authorizer allowed the request, and one of them could not be asked: answered 500, in plain text."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f'Internal Server Error: "{path.translate(_SANITIZED)}": {why}')
+
+
 # The text may be shown by a browser: nothing in it may look like markup.
 _SANITIZED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from kijabi.apiserver import contract
-from kijabi.apiserver.authz import graph, rules
+from kijabi.apiserver.authz import graph, rules, union
 
 PREFIX = "system:node:"
 GROUP = "system:nodes"
@@ -66,6 +66,12 @@ class NodeAuthorizer:
                 return contract.NO_OPINION
         allowed = any(rules.allows(rule, attributes) for rule in self._rules)
         return contract.ALLOW if allowed else contract.NO_OPINION
+
+    def resolve_rules(self, user: contract.UserInfo, namespace: str) -> union.Rules:
+        """What a node may do depends on what runs there: it cannot be listed."""
+        if node_name(user) is None:
+            return union.Rules()
+        return union.Rules([], True, ["node authorizer does not support user rule resolution"])
 
     def _related(self, node: str, asked: contract.Attributes) -> contract.Decision:
         if not asked.name:

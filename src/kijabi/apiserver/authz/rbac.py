@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from kijabi.api import kinds, labels
 from kijabi.apiserver import contract
-from kijabi.apiserver.authz import rules
+from kijabi.apiserver.authz import rules, union
 
 Object = contract.Object
 
@@ -211,6 +211,10 @@ class Rbac:
         if table.problems:
             return contract.Decision(contract.Verdict.NO_OPINION, f"RBAC: {table.problems}")
         return contract.NO_OPINION
+
+    def resolve_rules(self, user: contract.UserInfo, namespace: str) -> union.Rules:
+        found, problems = self.rules_for(user, namespace)
+        return union.Rules(found, False, [problems] if problems else [])
 
     def rules_for(self, user: contract.UserInfo, namespace: str) -> tuple[list[rules.Rule], str]:
         """Every rule that applies, and a note on what could not be resolved."""

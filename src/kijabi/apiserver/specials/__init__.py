@@ -43,8 +43,7 @@ def build(
 ) -> Specials:
     binder, evictor = binding.Binding(timepiece), eviction.Eviction(timepiece)
     issuing = token.TokenRequests(authentication.issuer, authentication.audiences, options, timepiece)
-    rbac = authorization.rbac if "RBAC" in options.authorization_mode else None
-    access_reviews = reviews.AccessReviews(authorization.authorizer, rbac)
+    access_reviews = reviews.AccessReviews(authorization.authorizer, authorization.authorizer)
     posts: dict[tuple[str, str, str], contract.Special] = {
         ("", "bindings", ""): binder.bind_any,
         ("", "pods", "binding"): binder.bind,

@@ -6,15 +6,15 @@ Source: the API reference, authentication.k8s.io/v1 and authorization.k8s.io/v1;
 from __future__ import annotations
 
 from kijabi.api import errors, field, timestamps
-from kijabi.apiserver import contract
+from kijabi.apiserver import configfiles, contract
 from kijabi.apiserver.authn import bearer
-from kijabi.apiserver.authz import node, rbac
+from kijabi.apiserver.authz import union
+from kijabi.apiserver.specials import review_selectors
 from kijabi.kit import clock, http
 
 Object = contract.Object
 
 _AUTHORIZATION = "authorization.k8s.io"
-_OPERATORS = {"In": "in", "NotIn": "notin"}
 
 
 class TokenReviews:
@@ -62,9 +62,9 @@ class SelfSubjectReviews:
 class AccessReviews:
     """POST to the three kinds of access review, and to selfsubjectrulesreviews."""
 
-    def __init__(self, authorizer: contract.Authorizer, decider: rbac.Rbac | None) -> None:
+    def __init__(self, authorizer: contract.Authorizer, resolver: union.RuleResolver) -> None:
         self._authorizer = authorizer
-        self._rbac = decider
+        self._resolver = resolver
 
     async def review(self, context: contract.RequestContext) -> http.Response:
         """SubjectAccessReview: may this user do that?"""
@@ -111,19 +111,16 @@ class AccessReviews:
         return context.access.respond(context, answer, 201)
 
     def _rules(self, user: contract.UserInfo, namespace: str) -> Object:
-        found, problem = self._rbac.rules_for(user, namespace) if self._rbac is not None else ([], "")
-        is_node = node.node_name(user) is not None
-        if is_node:
-            problem = problem or "node authorizer does not support user rule resolution"
+        told = self._resolver.resolve_rules(user, namespace)
         status: Object = {
             "resourceRules": [
-                _part(rule, "apiGroups", "resources", "resourceNames") for rule in found if rule.get("resources")
+                _part(rule, "apiGroups", "resources", "resourceNames") for rule in told.found if rule.get("resources")
             ],
-            "nonResourceRules": [_part(rule, "nonResourceURLs") for rule in found if rule.get("nonResourceURLs")],
-            "incomplete": is_node,
+            "nonResourceRules": [_part(rule, "nonResourceURLs") for rule in told.found if rule.get("nonResourceURLs")],
+            "incomplete": told.incomplete,
         }
-        if problem:
-            status["evaluationError"] = problem
+        if told.problems:
+            status["evaluationError"] = configfiles.aggregated(told.problems)
         return status
 
     def _check(self, review: Object, kind: str, *, about_others: bool, local: bool = False) -> None:
@@ -138,6 +135,9 @@ class AccessReviews:
             status["denied"] = True
         if decision.reason:
             status["reason"] = decision.reason
+        problems_ = [decision.error, *selector_problems(review["spec"])]
+        if any(problems_):
+            status["evaluationError"] = "; ".join(filter(None, problems_))
         review["status"] = status
         review.setdefault("metadata", {})
         return context.access.respond(context, review, 201)
@@ -182,27 +182,14 @@ def attributes(spec: Object, user: contract.UserInfo) -> contract.Attributes:
         asked.get("resource", ""),
         asked.get("subresource", ""),
         asked.get("name", ""),
-        field_selector=selector_text(asked.get("fieldSelector")),
-        label_selector=selector_text(asked.get("labelSelector")),
+        field_selector=review_selectors.read(asked, "fieldSelector")[0],
+        label_selector=review_selectors.read(asked, "labelSelector")[0],
     )
 
 
-def selector_text(selector: Object | None) -> str:
-    """A review's selector as text; requirements that have no text are left out, which only widens the question."""
-    if not selector:
-        return ""
-    if selector.get("rawSelector"):
-        return str(selector["rawSelector"])
-    terms = []
-    for one in selector.get("requirements") or ():
-        key, operator, values = one.get("key", ""), one.get("operator"), one.get("values") or []
-        if operator in _OPERATORS and len(values) == 1:
-            terms.append(f"{key}{'=' if operator == 'In' else '!='}{values[0]}")
-        elif operator in _OPERATORS and values:
-            terms.append(f"{key} {_OPERATORS[operator]} ({','.join(values)})")
-        elif operator in ("Exists", "DoesNotExist"):
-            terms.append(key if operator == "Exists" else f"!{key}")
-    return ",".join(terms)
+def selector_problems(spec: Object) -> list[str]:
+    asked = spec.get("resourceAttributes") or {}
+    return [review_selectors.read(asked, key)[1] for key in ("fieldSelector", "labelSelector") if asked.get(key)]
 
 
 def problems(review: Object, *, about_others: bool, local: bool = False) -> list[field.Error]:
