@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, field, printing, served
+from kijabi.api import checks, field, printing, served, zeros
 from kijabi.api.checks import Errors
 from kijabi.api.predicates import pods
 from kijabi.api.resource import Object
@@ -16,6 +16,10 @@ COLUMNS = (
     printing.text("Revision", "The number of the revision."),
     printing.AGE,
 )
+
+
+def default(obj: Object) -> None:
+    zeros.show(obj, {"revision": 0})
 
 
 def validate_create(obj: Object) -> Errors:

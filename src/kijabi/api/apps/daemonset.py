@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, field, labels, printing, resource, served
+from kijabi.api import checks, field, labels, printing, resource, served, zeros
 from kijabi.api.apps import workload
 from kijabi.api.checks import Errors
 from kijabi.api.core.podspec import defaults
@@ -28,6 +28,8 @@ COLUMNS = (
     printing.SELECTOR,
 )
 
+_ALWAYS = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
+
 
 def default(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
@@ -35,15 +37,15 @@ def default(obj: Object) -> None:
     if not update.get("type"):
         update["type"] = "RollingUpdate"
     if update["type"] == "RollingUpdate":
-        rolling = update.setdefault("rollingUpdate", {})
-        rolling.setdefault("maxUnavailable", 1)
-        rolling.setdefault("maxSurge", 0)
+        zeros.show(update.setdefault("rollingUpdate", {}), {"maxUnavailable": 1, "maxSurge": 0})
+    zeros.show(update.get("rollingUpdate"), {"maxUnavailable": 0, "maxSurge": 0})
+    zeros.hide(spec, "minReadySeconds")
     spec.setdefault("revisionHistoryLimit", 10)
     defaults.default_template(spec.setdefault("template", {}))
 
 
 def prepare_create(obj: Object) -> None:
-    obj.pop("status", None)
+    obj["status"] = dict.fromkeys(_ALWAYS, 0)
     obj["metadata"].setdefault("annotations", {})[TEMPLATE_GENERATION] = "1"
 
 
@@ -56,9 +58,17 @@ def prepare_update(new: Object, old: Object) -> None:
     resource.count_generation(new, old, resource.is_changed(new, old))
 
 
+def prepare_status(new: Object, old: Object) -> None:
+    told = new.setdefault("status", {})
+    zeros.show(told, dict.fromkeys(_ALWAYS, 0))
+    zeros.conditions(told, "lastTransitionTime")
+
+
 def validate_create(obj: Object) -> Errors:
     spec = obj["spec"]
     chosen, found = workload.selector(spec, "daemonset")
+    if spec.get("selector") is None:
+        found = []
     if chosen is not None:
         found += workload.template(spec, chosen, "DaemonSet")
     found += checks.not_negative(spec, "spec", "minReadySeconds", "revisionHistoryLimit")
@@ -68,8 +78,9 @@ def validate_create(obj: Object) -> Errors:
             return found
         case "RollingUpdate":
             return found + _rolling(update.get("rollingUpdate") or {}, "spec.updateStrategy.rollingUpdate")
-    choices = ("OnDelete", "RollingUpdate")
-    return [*found, field.not_supported("spec.updateStrategy.type", update.get("type", ""), choices)]
+    shown = workload.shown_strategy(update, MaxUnavailable="maxUnavailable", MaxSurge="maxSurge")
+    choices = ("RollingUpdate", "OnDelete")
+    return [*found, field.not_supported("spec.updateStrategy", shown, choices, ordered=True)]
 
 
 def _rolling(rolling: Object, path: str) -> Errors:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, field, labels, printing, resource, served
+from kijabi.api import checks, field, labels, printing, resource, served, zeros
 from kijabi.api.apps import workload
 from kijabi.api.checks import Errors
 from kijabi.api.core.podspec import defaults
@@ -23,6 +23,15 @@ COLUMNS = (
     printing.SELECTOR,
 )
 
+_COUNTS = (
+    "observedGeneration",
+    "replicas",
+    "updatedReplicas",
+    "readyReplicas",
+    "availableReplicas",
+    "unavailableReplicas",
+)
+
 
 def default(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
@@ -34,6 +43,7 @@ def default(obj: Object) -> None:
         rolling = strategy.setdefault("rollingUpdate", {})
         rolling.setdefault("maxUnavailable", "25%")
         rolling.setdefault("maxSurge", "25%")
+    zeros.hide(spec, "paused", "minReadySeconds")
     spec.setdefault("revisionHistoryLimit", 10)
     spec.setdefault("progressDeadlineSeconds", 600)
     defaults.default_template(spec.setdefault("template", {}))
@@ -44,6 +54,13 @@ def prepare_update(new: Object, old: Object) -> None:
     # The controller copies annotations to replica sets, so a change of them is work to do as well.
     annotated = new["metadata"].get("annotations") or {}, old["metadata"].get("annotations") or {}
     resource.count_generation(new, old, resource.is_changed(new, old) or annotated[0] != annotated[1])
+
+
+def prepare_status(new: Object, old: Object) -> None:
+    resource.keep(new["metadata"], old["metadata"], "labels")
+    told = new.get("status")
+    zeros.conditions(told, "lastUpdateTime", "lastTransitionTime")
+    zeros.hide(told, *_COUNTS)
 
 
 def validate_create(obj: Object) -> Errors:
@@ -74,8 +91,8 @@ def _strategy(strategy: Object, path: str) -> Errors:
             if rolling is None:
                 return [field.required(where, "this should be defaulted and never be nil")]
             return _rolling(rolling, where)
-    choices = ("Recreate", "RollingUpdate")
-    return [field.not_supported(field.child(path, "type"), strategy.get("type", ""), choices)]
+    shown = workload.shown_strategy(strategy, MaxUnavailable="maxUnavailable", MaxSurge="maxSurge")
+    return [field.not_supported(path, shown, ("Recreate", "RollingUpdate"))]
 
 
 def _rolling(rolling: Object, path: str) -> Errors:
@@ -93,14 +110,18 @@ def validate_update(new: Object, old: Object) -> Errors:
 
 
 def validate_status(new: Object, old: Object) -> Errors:
-    counts = ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
+    counts = (*_COUNTS, "terminatingReplicas", "collisionCount")
     limits = (
-        ("updatedReplicas", "replicas"),
-        ("readyReplicas", "replicas"),
-        ("availableReplicas", "replicas"),
+        ("updatedReplicas", "status.replicas"),
+        ("readyReplicas", "status.replicas"),
+        ("availableReplicas", "status.replicas"),
         ("availableReplicas", "readyReplicas"),
     )
     return workload.replica_status(new.get("status") or {}, old.get("status") or {}, limits, *counts)
+
+
+def warn_create(obj: Object) -> list[str]:
+    return workload.name_warnings(obj)
 
 
 def columns(obj: Object, now: float) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, field, labels, printing, served
+from kijabi.api import checks, field, labels, printing, served, zeros
 from kijabi.api.apps import workload
 from kijabi.api.checks import Errors
 from kijabi.api.core.podspec import defaults
@@ -27,7 +27,18 @@ COLUMNS = (
 def default(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
     spec.setdefault("replicas", 1)
+    zeros.hide(spec, "minReadySeconds")
     defaults.default_template(spec.setdefault("template", {}))
+
+
+def prepare_create(obj: Object) -> None:
+    obj["status"] = {"replicas": 0}
+
+
+def prepare_status(new: Object, old: Object) -> None:
+    told = new.setdefault("status", {})
+    zeros.show(told, {"replicas": 0})
+    zeros.conditions(told, "lastTransitionTime")
 
 
 def validate_create(obj: Object) -> Errors:
@@ -49,16 +60,18 @@ def validate_update(new: Object, old: Object) -> Errors:
 def validate_status(new: Object, old: Object) -> Errors:
     counts = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration")
     limits = (
-        ("fullyLabeledReplicas", "replicas"),
-        ("readyReplicas", "replicas"),
-        ("availableReplicas", "replicas"),
+        ("fullyLabeledReplicas", "status.replicas"),
+        ("readyReplicas", "status.replicas"),
+        ("availableReplicas", "status.replicas"),
         ("availableReplicas", "readyReplicas"),
     )
-    return workload.replica_status(new.get("status") or {}, old.get("status") or {}, limits, *counts)
+    return workload.replica_status(
+        new.get("status") or {}, old.get("status") or {}, limits, *counts, "terminatingReplicas"
+    )
 
 
-def fields(obj: Object) -> dict[str, str]:
-    return {"status.replicas": str((obj.get("status") or {}).get("replicas", 0))}
+def warn_create(obj: Object) -> list[str]:
+    return workload.name_warnings(obj)
 
 
 def columns(obj: Object, now: float) -> list[Any]:

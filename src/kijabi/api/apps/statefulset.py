@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from kijabi.api import checks, field, names, printing, served
+from kijabi.api import checks, field, metadata, names, printing, resource, served, zeros
 from kijabi.api.apps import workload
 from kijabi.api.checks import Errors
 from kijabi.api.core import persistentvolumeclaim
@@ -14,6 +14,8 @@ from kijabi.api.resource import Object
 
 RESOURCE = served.find("apps/v1", "statefulsets")
 GENERATION = True
+# The name is part of every pod's host name.
+NAME_RULE = metadata.label
 COLUMNS = (
     printing.NAME,
     printing.text("Ready", "Number of the pod with ready state"),
@@ -46,6 +48,9 @@ def default(obj: Object) -> None:
     for key in ("whenDeleted", "whenScaled"):
         if not retention.get(key):
             retention[key] = "Retain"
+    zeros.show(spec, {"serviceName": ""})
+    zeros.show(spec.get("ordinals"), {"start": 0})
+    zeros.hide(spec, "minReadySeconds")
     spec.setdefault("replicas", 1)
     spec.setdefault("revisionHistoryLimit", 10)
     defaults.default_template(spec.setdefault("template", {}))
@@ -53,6 +58,28 @@ def default(obj: Object) -> None:
         claim.setdefault("apiVersion", "v1")
         claim.setdefault("kind", "PersistentVolumeClaim")
         persistentvolumeclaim.default(claim)
+
+
+def prepare_create(obj: Object) -> None:
+    obj["status"] = {"replicas": 0, "availableReplicas": 0}
+    _drop_disabled(obj)
+
+
+def prepare_update(new: Object, old: Object) -> None:
+    resource.keep(new, old, "status")
+    _drop_disabled(new)
+    resource.count_generation(new, old, resource.is_changed(new, old))
+
+
+def _drop_disabled(obj: Object) -> None:
+    # MaxUnavailableStatefulSet is off by default.
+    (obj["spec"]["updateStrategy"].get("rollingUpdate") or {}).pop("maxUnavailable", None)
+
+
+def prepare_status(new: Object, old: Object) -> None:
+    told = new.setdefault("status", {})
+    zeros.show(told, {"replicas": 0, "availableReplicas": 0})
+    zeros.conditions(told, "lastTransitionTime")
 
 
 def validate_create(obj: Object) -> Errors:
@@ -75,15 +102,20 @@ def _policies(spec: Object) -> Errors:
     if update.get("type") == "OnDelete":
         if rolling is not None:
             text = "only allowed for updateStrategy 'RollingUpdate'"
-            found.append(field.invalid("spec.updateStrategy.rollingUpdate", rolling, text))
+            found.append(field.invalid("spec.updateStrategy.rollingUpdate", _shown(update)["RollingUpdate"], text))
     elif update.get("type") != "RollingUpdate":
-        found.append(field.invalid("spec.updateStrategy", update, "must be 'RollingUpdate' or 'OnDelete'"))
+        found.append(field.invalid("spec.updateStrategy", _shown(update), "must be 'RollingUpdate' or 'OnDelete'"))
     elif rolling is not None:
         found += checks.not_negative(rolling, "spec.updateStrategy.rollingUpdate", "partition")
     for key, value in (spec.get("persistentVolumeClaimRetentionPolicy") or {}).items():
         path = f"spec.persistentVolumeClaimRetentionPolicy.{key}"
-        found += checks.one_of(value, path, ("Delete", "Retain"))
+        if value not in ("Retain", "Delete"):
+            found.append(field.not_supported(path, value, ("Retain", "Delete"), ordered=True))
     return found
+
+
+def _shown(update: Object) -> Object:
+    return workload.shown_strategy(update, Partition="partition", MaxUnavailable="maxUnavailable")
 
 
 def _spec(spec: Object) -> Errors:
@@ -121,10 +153,21 @@ def validate_update(new: Object, old: Object) -> Errors:
 
 def validate_status(new: Object, old: Object) -> Errors:
     counts = ("replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas")
-    limits = (*((count, "replicas") for count in counts[1:]), ("availableReplicas", "readyReplicas"))
+    limits = (*((count, "status.replicas") for count in counts[1:]), ("availableReplicas", "status.readyReplicas"))
     return workload.replica_status(
         new.get("status") or {}, old.get("status") or {}, limits, *counts, "observedGeneration", "collisionCount"
     )
+
+
+def warn_create(obj: Object) -> list[str]:
+    if obj["spec"].get("revisionHistoryLimit", 0) >= 0:
+        return []
+    text = "a negative value retains all historical revisions; a value >= 0 is recommended"
+    return [f"spec.revisionHistoryLimit: {text}"]
+
+
+def warn_update(new: Object, old: Object) -> list[str]:
+    return warn_create(new)
 
 
 def columns(obj: Object, now: float) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, field, labels
+from kijabi.api import checks, field, labels, names
 from kijabi.api.checks import Errors
 from kijabi.api.core.podspec import validation
 from kijabi.api.resource import Object
@@ -57,13 +57,29 @@ def number(value: Any) -> int:
 
 
 def replica_status(told: Object, before: Object, limits: tuple[tuple[str, str], ...], *counts: str) -> Errors:
-    """Counts are not negative; of each pair in ``limits`` the first is not above the second."""
+    """Counts are not negative; of each pair in ``limits`` the first is not above the second, named as texts do."""
     found = checks.not_negative(told, "status", *counts)
     for small, large in limits:
-        if told.get(small, 0) > told.get(large, 0):
-            text = f"cannot be greater than status.{large}"
-            found.append(field.invalid(f"status.{small}", told.get(small, 0), text))
-    if told.get("collisionCount", 0) < before.get("collisionCount", 0):
+        if told.get(small, 0) > told.get(large.removeprefix("status."), 0):
+            found.append(field.invalid(f"status.{small}", told.get(small, 0), f"cannot be greater than {large}"))
+    if "collisionCount" in before and told.get("collisionCount", 0) < before["collisionCount"]:
         problem = field.invalid("status.collisionCount", told.get("collisionCount", 0), "cannot be decremented")
         found.append(problem)
     return found
+
+
+def shown_strategy(strategy: Object, **rolling: str) -> Object:
+    """An update strategy as upstream's messages show it: the names of Go's fields. ``rolling`` maps theirs to ours."""
+    given = strategy.get("rollingUpdate")
+    inner = None if given is None else {name: given.get(key) for name, key in rolling.items()}
+    return {"Type": strategy.get("type", ""), "RollingUpdate": inner}
+
+
+def name_warnings(obj: Object) -> list[str]:
+    found = names.dns_label(obj["metadata"].get("name", ""))
+    if not found:
+        return []
+    return [
+        "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; "
+        f"a DNS label is recommended: [{' '.join(found)}]"
+    ]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import zoneinfo
 from typing import Any
 
-from kijabi.api import checks, field, labels, printing, served, timestamps
-from kijabi.api.batch import job, schedules
+from kijabi.api import checks, field, labels, printing, served, timestamps, zeros
+from kijabi.api.apps import workload
+from kijabi.api.batch import job, policies, schedules
 from kijabi.api.checks import Errors
 from kijabi.api.core.podspec import defaults
 from kijabi.api.resource import Column, Object
@@ -28,6 +28,7 @@ COLUMNS = (
 )
 # A Job's name is the CronJob's, a dash and ten digits or so.
 _LONGEST_NAME = 52
+_JOB_SPEC = "spec.jobTemplate.spec"
 _ZONE = re.compile(r"[A-Za-z.\-_0-9+]{1,14}", re.ASCII)
 
 
@@ -38,13 +39,15 @@ def default(obj: Object) -> None:
     spec.setdefault("suspend", False)
     spec.setdefault("successfulJobsHistoryLimit", 3)
     spec.setdefault("failedJobsHistoryLimit", 1)
-    template = spec.setdefault("jobTemplate", {}).setdefault("spec", {})
+    zeros.show(spec, {"schedule": ""})
+    outer = spec.setdefault("jobTemplate", {})
+    outer.setdefault("metadata", {})
+    template = outer.setdefault("spec", {})
     # Only the pod template: a Job gets the rest of its defaults when it is made.
-    defaults.default_template(template.setdefault("template", {}))
-    for rule in (template.get("podFailurePolicy") or {}).get("rules") or ():
-        for pattern in rule.get("onPodConditions") or ():
-            if not pattern.get("status"):
-                pattern["status"] = "True"
+    inner = template.setdefault("template", {})
+    inner.setdefault("metadata", {})
+    defaults.default_template(inner)
+    policies.default(template)
 
 
 def validate_create(obj: Object) -> Errors:
@@ -60,9 +63,26 @@ def validate_update(new: Object, old: Object) -> Errors:
     return _spec(new["spec"], old["spec"])
 
 
+def warn_create(obj: Object) -> list[str]:
+    return workload.name_warnings(obj) + job.warn_spec(obj["spec"]["jobTemplate"]["spec"], _JOB_SPEC)
+
+
+def warn_update(new: Object, old: Object) -> list[str]:
+    found = []
+    if new["metadata"].get("generation") != old["metadata"].get("generation"):
+        found += job.warn_spec(new["spec"]["jobTemplate"]["spec"], _JOB_SPEC)
+    if "TZ" in new["spec"].get("schedule", ""):
+        # Upstream doubles "spec" here.
+        found.append(
+            "cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see "
+            "https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details"
+        )
+    return found
+
+
 def _spec(spec: Object, before: Object | None) -> Errors:
     schedule = spec.get("schedule", "")
-    found = _schedule(schedule, before) if schedule else [field.required("spec.schedule")]
+    found = _schedule(spec, before) if schedule else [field.required("spec.schedule")]
     found += checks.not_negative(spec, "spec", "startingDeadlineSeconds")
     if before is None or before.get("timeZone") != spec.get("timeZone"):
         found += _time_zone(spec.get("timeZone"))
@@ -74,17 +94,22 @@ def _spec(spec: Object, before: Object | None) -> Errors:
         text = "`selector` will be auto-generated"
         found.append(field.invalid("spec.jobTemplate.spec.selector", inner["selector"], text))
     if inner.get("manualSelector"):
-        found.append(field.not_supported("spec.jobTemplate.spec.manualSelector", True, ("nil", "false")))
+        found.append(field.not_supported("spec.jobTemplate.spec.manualSelector", True, ("nil", "false"), ordered=True))
     return found + checks.not_negative(spec, "spec", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")
 
 
-def _schedule(schedule: str, before: Object | None) -> Errors:
+def _schedule(spec: Object, before: Object | None) -> Errors:
+    schedule = spec["schedule"]
     found: Errors = []
     try:
         schedules.parse(schedule)
     except schedules.Malformed as error:
         found.append(field.invalid("spec.schedule", schedule, str(error)))
-    if "TZ" in schedule and not (before and "TZ" in before.get("schedule", "")):
+    had_zone = before is not None and "TZ" in before.get("schedule", "")
+    if "TZ" in schedule and had_zone and spec.get("timeZone") is not None:
+        text = "cannot use both timeZone field and TZ or CRON_TZ in schedule"
+        found.append(field.invalid("spec.schedule", schedule, text))
+    elif "TZ" in schedule and not had_zone:
         text = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
         found.append(field.invalid("spec.schedule", schedule, text))
     return found
@@ -103,17 +128,9 @@ def _time_zone(zone: str | None) -> Errors:
     if zone.lower() == "local":
         text = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
         found.append(field.invalid(path, zone, text))
-    elif not _is_known(zone):
+    if zone != "Local" and not schedules.is_zone(zone):
         found.append(field.invalid(path, zone, f"unknown time zone {zone}"))
     return found
-
-
-def _is_known(zone: str) -> bool:
-    try:
-        zoneinfo.ZoneInfo(zone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
 
 
 def columns(obj: Object, now: float) -> list[Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, conditions, field, labels, names, printing, served, timestamps
+from kijabi.api import checks, conditions, field, labels, names, printing, served, timestamps, zeros
+from kijabi.api.apps import workload
+from kijabi.api.batch import jobstatus, policies
 from kijabi.api.checks import Errors
 from kijabi.api.core.podspec import defaults, validation
 from kijabi.api.resource import Object
@@ -24,11 +26,12 @@ COLUMNS = (
 NAME_LABELS = ("job-name", "batch.kubernetes.io/job-name")
 UID_LABELS = ("controller-uid", "batch.kubernetes.io/controller-uid")
 _INT32 = 2**31 - 1
-_MOST_INDEXED = 100_000
+# Above so many completions what has failed per index cannot all be remembered.
+_MANY, _FEW = 100_000, 10_000
 
 
-def default_spec(spec: Object) -> None:
-    """Also the spec inside a CronJob."""
+def default(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
     if spec.get("completions") is None and spec.get("parallelism") is None:
         spec["completions"] = 1
     spec.setdefault("parallelism", 1)
@@ -36,56 +39,91 @@ def default_spec(spec: Object) -> None:
     spec.setdefault("completionMode", "NonIndexed")
     spec.setdefault("suspend", False)
     spec.setdefault("podReplacementPolicy", "Failed" if "podFailurePolicy" in spec else "TerminatingOrFailed")
-    for rule in (spec.get("podFailurePolicy") or {}).get("rules") or ():
-        for pattern in rule.get("onPodConditions") or ():
-            if not pattern.get("status"):
-                pattern["status"] = "True"
+    policies.default(spec)
     defaults.default_template(spec.setdefault("template", {}))
-
-
-def default(obj: Object) -> None:
-    spec = obj.setdefault("spec", {})
-    default_spec(spec)
     spec.setdefault("manualSelector", False)
     told = (spec["template"].get("metadata") or {}).get("labels")
     if told and not obj["metadata"].get("labels"):
-        obj["metadata"]["labels"] = dict(told)
+        # The same labels, not equal ones: those that are made for the template become the job's too.
+        obj["metadata"]["labels"] = told
 
 
 def prepare_create(obj: Object) -> None:
-    obj.pop("status", None)
+    obj["status"] = {}
     spec, meta = obj["spec"], obj["metadata"]
     if spec.get("manualSelector"):
         return
     own = spec["template"].setdefault("metadata", {}).setdefault("labels", {})
+    shared = not meta.get("labels") or meta["labels"] is own
     for key in NAME_LABELS:
         own.setdefault(key, meta.get("name", ""))
     for key in UID_LABELS:
         own.setdefault(key, meta.get("uid", ""))
+    if shared:
+        meta["labels"] = dict(own)
     chosen = spec.setdefault("selector", {}).setdefault("matchLabels", {})
     chosen.setdefault(UID_LABELS[1], meta.get("uid", ""))
 
 
+def prepare_status(new: Object, old: Object) -> None:
+    zeros.conditions(new.get("status"), "lastProbeTime", "lastTransitionTime")
+    zeros.hide(new.get("status"), "active", "succeeded", "failed", "completedIndexes")
+
+
+def _validate(obj: Object) -> Errors:
+    spec, name = obj["spec"], obj["metadata"].get("name", "")
+    found = _generated(obj) + _with_selector(spec)
+    if spec.get("completionMode") == "Indexed" and (spec.get("completions") or 0) > 0:
+        # The name becomes part of the host names of pods.
+        longest = f"{name}-{spec['completions'] - 1}"
+        if names.dns_label(longest):
+            text = f"will not able to create pod with invalid DNS label: {longest}"
+            found.append(field.invalid("metadata.name", name, text))
+    return found
+
+
 def validate_create(obj: Object) -> Errors:
-    spec = obj["spec"]
-    # The name becomes part of a host name where pods are indexed.
-    found: Errors = []
-    if spec.get("completionMode") == "Indexed" and spec.get("completions") is not None:
-        longest = f"{obj['metadata'].get('name', '')}-{max(spec['completions'] - 1, 0)}"
-        for text in names.dns_label(longest):
-            found.append(field.invalid("metadata.name", obj["metadata"].get("name", ""), text))
-    found += validate_spec(spec, "spec")
+    return _validate(obj)
+
+
+def _generated(obj: Object) -> Errors:
+    """The selector and labels that a client leaves to the server, or has copied from there."""
+    spec, meta = obj["spec"], obj["metadata"]
     chosen = spec.get("selector")
-    if chosen is None:
-        return [*found, field.required("spec.selector")]
-    found += checks.selector(chosen, "spec.selector")
-    told = (spec["template"].get("metadata") or {}).get("labels")
+    if spec.get("manualSelector") or chosen is None:
+        return []
+    uid, name = meta.get("uid", ""), meta.get("name", "")
+    wanted = {UID_LABELS[0]: uid, NAME_LABELS[0]: name, UID_LABELS[1]: uid, NAME_LABELS[1]: name}
+    own = (spec["template"].get("metadata") or {}).get("labels") or {}
+    found: Errors = []
+    for key, value in wanted.items():
+        path = field.key("spec.template.metadata.labels", key)
+        if key not in own:
+            found.append(field.required(path, f"must be '{value}'"))
+        elif own[key] != value:
+            found.append(field.invalid(path, dict(sorted(own.items())), f"must be '{value}'"))
+    if _matches(chosen, wanted) is False:
+        found.append(field.invalid("spec.selector", chosen, "`selector` not auto-generated"))
+    return found
+
+
+def _matches(chosen: Object | None, told: dict[str, str] | None) -> bool | None:
+    """``None`` where the selector cannot be read."""
     try:
-        if not labels.from_label_selector(chosen).matches(told):
-            text = "`selector` does not match template `labels`"
-            found.append(field.invalid("spec.template.metadata.labels", told, text))
+        return labels.from_label_selector(chosen).matches(told)
     except labels.Malformed:
-        pass  # said above
+        return None
+
+
+def _with_selector(spec: Object) -> Errors:
+    found = validate_spec(spec, "spec")
+    chosen = spec.get("selector")
+    found += checks.selector(chosen, "spec.selector") if chosen is not None else [field.required("spec.selector")]
+    told = (spec["template"].get("metadata") or {}).get("labels")
+    if _matches(chosen, told) is False:
+        text = "`selector` does not match template `labels`"
+        shown = dict(sorted(told.items())) if told else None
+        found.append(field.invalid("spec.template.metadata.labels", shown, text))
     return found
 
 
@@ -106,35 +144,80 @@ def validate_spec(spec: Object, path: str) -> Errors:
     if spec.get("maxFailedIndexes") is not None and spec.get("backoffLimitPerIndex") is None:
         text = "when maxFailedIndexes is specified"
         found.append(field.required(field.child(path, "backoffLimitPerIndex"), text))
-    if spec.get("managedBy"):
-        where = field.child(path, "managedBy")
-        found += checks.word(spec["managedBy"], where, names.domain_prefixed_path)
-        if len(spec["managedBy"]) > 63:
-            found.append(field.too_long(where, 63))
-    found += _indexes(spec, path)
+    if spec.get("managedBy") is not None:
+        found += _managed_by(spec["managedBy"], field.child(path, "managedBy"))
+    found += _indexed(spec, path)
+    if spec.get("podFailurePolicy") is not None:
+        found += policies.failure(spec, field.child(path, "podFailurePolicy"))
+    if spec.get("successPolicy") is not None:
+        where = field.child(path, "successPolicy")
+        if spec.get("completionMode") == "Indexed":
+            found += policies.success(spec, where)
+        else:
+            shown = policies.shown_success(spec["successPolicy"])
+            found.append(field.invalid(where, shown, "requires indexed completion mode"))
     choices = ("Failed",) if "podFailurePolicy" in spec else ("Failed", "TerminatingOrFailed")
-    found += checks.optional(spec.get("podReplacementPolicy"), field.child(path, "podReplacementPolicy"), choices)
+    if spec.get("podReplacementPolicy", choices[0]) not in choices:
+        where = field.child(path, "podReplacementPolicy")
+        found.append(field.not_supported(where, spec["podReplacementPolicy"], choices))
     template = spec.get("template") or {}
     found += validation.validate_template(template, field.child(path, "template"))
     return found + _restart(spec, template, field.child(path, "template", "spec", "restartPolicy"))
 
 
-def _indexes(spec: Object, path: str) -> Errors:
-    mode = spec.get("completionMode")
-    found = checks.optional(mode, field.child(path, "completionMode"), ("Indexed", "NonIndexed"))
+def _managed_by(name: str, path: str) -> Errors:
+    if not name:
+        return [field.required(path)]
+    host, _, rest = name.partition("/")
+    found: Errors = []
+    for text in names.domain_prefixed_path(name):
+        # Each complaint is about its half of the name.
+        halves = host if "subdomain" in text or "more than" in text else rest if text.startswith("Invalid") else name
+        found.append(field.invalid(path, halves, text))
+    if len(name) > 63:
+        found.append(field.too_long(path, 63))
+    return found
+
+
+def _indexed(spec: Object, path: str) -> Errors:
+    mode, where = spec.get("completionMode"), field.child(path, "completionMode")
+    found: Errors = []
+    if mode not in (None, "NonIndexed", "Indexed"):
+        found.append(field.not_supported(where, mode, ("NonIndexed", "Indexed"), ordered=True))
     if mode == "Indexed":
-        if spec.get("completions") is None:
-            found.append(field.required(field.child(path, "completions"), "when completion mode is Indexed"))
-        elif spec.get("maxFailedIndexes", 0) > spec["completions"]:
-            text = "must be less than or equal to completions"
-            found.append(field.invalid(field.child(path, "maxFailedIndexes"), spec["maxFailedIndexes"], text))
-        if spec.get("parallelism", 0) > _MOST_INDEXED:
-            text = f"must be less than or equal to {_MOST_INDEXED} when completion mode is Indexed"
-            found.append(field.invalid(field.child(path, "parallelism"), spec["parallelism"], text))
+        return found + _limits(spec, path)
+    if mode in (None, "NonIndexed"):
+        for key in ("backoffLimitPerIndex", "maxFailedIndexes"):
+            if spec.get(key) is not None:
+                found.append(field.invalid(field.child(path, key), spec[key], "requires indexed completion mode"))
+    return found
+
+
+def _limits(spec: Object, path: str) -> Errors:
+    completions, most_failed = spec.get("completions"), spec.get("maxFailedIndexes")
+    side_by_side = spec.get("parallelism") or 0
+    parallelism, failed = field.child(path, "parallelism"), field.child(path, "maxFailedIndexes")
+    found: Errors = []
+    if completions is None:
+        found.append(field.required(field.child(path, "completions"), "when completion mode is Indexed"))
+    if side_by_side > _MANY:
+        text = f"must be less than or equal to {_MANY} when completion mode is Indexed"
+        found.append(field.invalid(parallelism, side_by_side, text))
+    if completions is not None and most_failed is not None and most_failed > completions:
+        found.append(field.invalid(failed, most_failed, "must be less than or equal to completions"))
+    if most_failed is not None and most_failed > _MANY:
+        found.append(field.invalid(failed, most_failed, f"must be less than or equal to {_MANY}"))
+    if completions is None or completions <= _MANY or spec.get("backoffLimitPerIndex") is None:
         return found
-    for key in ("backoffLimitPerIndex", "maxFailedIndexes", "successPolicy"):
-        if spec.get(key) is not None:
-            found.append(field.invalid(field.child(path, key), spec[key], "requires indexed completion mode"))
+    text = (
+        f"must be less than or equal to {_FEW} when completions are above {_MANY} and used with backoff limit per index"
+    )
+    if most_failed is None:
+        found.append(field.required(failed, f"must be specified when completions is above {_MANY}"))
+    if side_by_side > _FEW:
+        found.append(field.invalid(parallelism, side_by_side, text))
+    if most_failed is not None and most_failed > _FEW:
+        found.append(field.invalid(failed, most_failed, text))
     return found
 
 
@@ -143,62 +226,82 @@ def _restart(spec: Object, template: Object, path: str) -> Errors:
     if policy in ("", "Always"):
         return [field.required(path, 'valid values: "OnFailure", "Never"')]
     if policy not in ("OnFailure", "Never"):
-        return [field.not_supported(path, policy, ("OnFailure", "Never"))]
+        return [field.not_supported(path, policy, ("OnFailure", "Never"), ordered=True)]
     if "podFailurePolicy" in spec and policy != "Never":
         text = 'only "Never" is supported when podFailurePolicy is specified'
         return [field.invalid(path, policy, text)]
     return []
 
 
-_IMMUTABLE = (
-    "selector",
-    "completionMode",
-    "podFailurePolicy",
-    "backoffLimitPerIndex",
-    "managedBy",
-    "successPolicy",
-)
+_IMMUTABLE = ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy")
 
 
 def validate_update(new: Object, old: Object) -> Errors:
     spec, before = new["spec"], old["spec"]
-    found = validate_create(new)
+    found = _validate(new) + _with_selector(spec)
     found += _completions(spec, before)
+    found += checks.immutable(spec.get("selector"), before.get("selector"), "spec.selector")
+    found += _template(new, old)
     for key in _IMMUTABLE:
         found += checks.immutable(spec.get(key), before.get(key), f"spec.{key}")
-    return found + _template(new, old)
+    return found
 
 
 def _completions(spec: Object, before: Object) -> Errors:
-    path = "spec.completions"
-    if spec.get("completions") == before.get("completions"):
+    path, wanted = "spec.completions", spec.get("completions")
+    if spec.get("completionMode") != "Indexed":
+        return checks.immutable(wanted, before.get("completions"), path)
+    if wanted == before.get("completions") or wanted is None or wanted == spec.get("parallelism"):
         return []
-    if before.get("completionMode") != "Indexed" or spec.get("completions") is None:
-        return checks.immutable(spec.get("completions"), before.get("completions"), path)
-    if spec["completions"] != spec.get("parallelism"):
-        text = "can only be modified in tandem with spec.parallelism"
-        return [field.invalid(path, spec["completions"], text)]
-    return []
+    return [field.invalid(path, wanted, "can only be modified in tandem with spec.parallelism")]
 
 
-# A job that waits to be started for the first time may still be told where to run.
-_SCHEDULING = ("affinity", "nodeSelector", "tolerations", "schedulingGates")
+# A suspended job that runs no pods may still be told where to run, and with what.
+_SCHEDULING = ("nodeSelector", "tolerations", "schedulingGates")
 
 
 def _template(new: Object, old: Object) -> Errors:
     template, before = new["spec"].get("template") or {}, old["spec"].get("template") or {}
-    if template == before:
+    told = old.get("status") or {}
+    resting = not told.get("startTime") or conditions.is_true(old, "Suspended")
+    if not old["spec"].get("suspend") or not resting or told.get("active"):
+        return checks.immutable(template, before, "spec.template")
+    pod, was = _fixed(template.get("spec") or {}), _fixed(before.get("spec") or {})
+    return [field.immutable("spec.template.spec", template.get("spec"))] if pod != was else []
+
+
+def _fixed(pod: Object) -> Object:
+    """What of a pod's spec cannot change even then."""
+    kept = {key: value for key, value in pod.items() if key not in _SCHEDULING}
+    affinity = {key: value for key, value in (pod.get("affinity") or {}).items() if key != "nodeAffinity"}
+    kept["affinity"] = affinity
+    for key in ("containers", "initContainers"):
+        kept[key] = [{k: v for k, v in c.items() if k != "resources"} for c in pod.get(key) or ()]
+    return kept
+
+
+def validate_status(new: Object, old: Object) -> Errors:
+    return jobstatus.validate(new, old)
+
+
+def warn_spec(spec: Object, path: str) -> list[str]:
+    """Also of the jobs that a CronJob makes."""
+    many = spec.get("completions") or 0
+    if spec.get("completionMode") != "Indexed" or many <= _MANY or (spec.get("parallelism") or 0) <= _FEW:
         return []
-    if old["spec"].get("suspend") and not (old.get("status") or {}).get("startTime"):
-        after, was = _without_scheduling(template), _without_scheduling(before)
-        if after == was:
-            return []
-    return [field.immutable("spec.template", template)]
+    return [
+        f"{path}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, "
+        "Kubernetes might not be able to track completedIndexes when a big number of indexes fail"
+    ]
 
 
-def _without_scheduling(template: Object) -> Object:
-    inner = {key: value for key, value in (template.get("spec") or {}).items() if key not in _SCHEDULING}
-    return {"spec": inner}
+def warn_create(obj: Object) -> list[str]:
+    return workload.name_warnings(obj) + warn_spec(obj["spec"], "spec")
+
+
+def warn_update(new: Object, old: Object) -> list[str]:
+    changed = new["metadata"].get("generation") != old["metadata"].get("generation")
+    return warn_spec(new["spec"], "spec") if changed else []
 
 
 def fields(obj: Object) -> dict[str, str]:

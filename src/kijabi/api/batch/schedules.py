@@ -7,6 +7,7 @@ Source: "CronJob" in the documentation; the schedule grammar of upstream's cron 
 
 from __future__ import annotations
 
+import zoneinfo
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
@@ -85,9 +86,23 @@ class Schedule:
         return day and weekday if self.any_day or self.any_weekday else day or weekday
 
 
+def is_zone(name: str) -> bool:
+    """Whether the time zone database has it. Names are told apart by case."""
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
 def parse(text: str) -> Schedule:
     """``Malformed`` with the library's message. A leading ``TZ=`` or ``CRON_TZ=`` is for the caller to refuse."""
-    spec = text.partition(" ")[2].strip() if text.startswith(("TZ=", "CRON_TZ=")) else text
+    spec = text
+    if text.startswith(("TZ=", "CRON_TZ=")):
+        head, _, spec = text.partition(" ")
+        zone, spec = head.partition("=")[2], spec.strip()
+        if not is_zone(zone):
+            raise Malformed(f"provided bad location {zone}: unknown time zone {zone}")
     if spec.startswith("@every "):
         try:
             every = timestamps.parse_duration(spec[7:])
@@ -117,6 +132,10 @@ def _field(text: str, low: int, high: int, names: dict[str, int]) -> frozenset[i
 
 def _range(text: str, low: int, high: int, names: dict[str, int]) -> set[int]:
     span, slash, steps = text.partition("/")
+    if span.count("-") > 1:
+        raise Malformed(f"too many hyphens: {text}")
+    if "/" in steps:
+        raise Malformed(f"too many slashes: {text}")
     if span in ("*", "?"):
         first, last = low, high
     else:
