@@ -51,6 +51,12 @@ class FieldSelector:
         """The same with other names for the fields."""
         return FieldSelector(tuple(Requirement(name(r.field), r.value, r.negated) for r in self.requirements))
 
+    def split(self, fields: Iterable[str]) -> tuple[FieldSelector, FieldSelector]:
+        """The part that is about ``fields``, and the rest."""
+        known = set(fields)
+        ours = tuple(r for r in self.requirements if r.field in known)
+        return FieldSelector(ours), FieldSelector(tuple(r for r in self.requirements if r.field not in known))
+
     def __str__(self) -> str:
         return ",".join(map(str, self.requirements))
 

@@ -89,8 +89,14 @@ async def hook(client: Any) -> Hook:
     custom = client.assembly.custom
     object.__setattr__(custom._means, "call", made)
     listed = [
-        {"name": name, "served": True, "storage": name == "v1", "schema": {"openAPIV3Schema": SCHEMA}}
-        for name in ("v1", "v2")
+        {
+            "name": name,
+            "served": True,
+            "storage": name == "v1",
+            "schema": {"openAPIV3Schema": SCHEMA},
+            "selectableFields": [{"jsonPath": f".spec.{field}"} for field in fields],
+        }
+        for name, fields in (("v1", ("hostPort",)), ("v2", ("host", "port")))
     ]
     webhook = {"clientConfig": {"url": "https://127.0.0.1/convert"}, "conversionReviewVersions": ["v1"]}
     await client.define(
@@ -136,6 +142,60 @@ async def test_objects_are_read_written_listed_and_watched_in_both_versions(clie
     assert event["object"]["apiVersion"] == "example.com/v2"
     await events.aclose()
     assert (await client.get(f"{ROOT}/v1/widgets/four")).json["spec"] == {"hostPort": "four:1"}
+
+
+async def test_a_version_is_selected_by_its_own_fields(client: Any, hook: Hook) -> None:
+    for name, where in (("a", "x:80"), ("b", "x:81"), ("c", "y:80")):
+        await client.ask("POST", f"{ROOT}/v1/widgets", widget(name, "v1", hostPort=where))
+
+    async def names(version: str, selector: str) -> list[str]:
+        listed = (await client.get(f"{ROOT}/{version}/widgets?fieldSelector={selector}")).json
+        return [one["metadata"]["name"] for one in listed["items"]]
+
+    assert await names("v2", "spec.host%3Dx") == ["a", "b"]
+    assert await names("v2", "spec.host%3Dx,spec.port!%3D80") == ["b"]
+    assert await names("v2", "spec.host%3Dx,metadata.name%3Da&limit=1") == ["a"]
+    assert await names("v1", "spec.hostPort%3Dy:80") == ["c"]
+    assert (await client.get(f"{ROOT}/v1/widgets?fieldSelector=spec.host%3Dx")).status == 400
+
+
+@pytest.mark.parametrize("initial", [True, False], ids=["from the state", "from a revision"])
+async def test_a_watch_follows_what_matches_in_its_version(client: Any, hook: Hook, initial: bool) -> None:
+    await client.ask("POST", f"{ROOT}/v1/widgets", widget("a", "v1", hostPort="x:80"))
+    listed = (await client.get(f"{ROOT}/v2/widgets")).json
+    # What is changed before the watch begins is told by it all the same.
+    path = f"{ROOT}/v2/widgets?watch=1&fieldSelector=spec.host%3Dx"
+    version = f"&resourceVersion={listed['metadata']['resourceVersion']}"
+    expected = [("ADDED", "a")] if initial else []
+    if not initial:
+        path += version
+        await client.ask("POST", f"{ROOT}/v1/widgets", widget("b", "v1", hostPort="x:1"))
+        expected.append(("ADDED", "b"))
+    events = client.watch(path)
+    seen: list[tuple[str, str]] = []
+
+    async def follow(wanted: list[tuple[str, str]]) -> None:
+        while len(seen) < len(wanted):
+            event = await anext(events)
+            seen.append((event["type"], event["object"]["metadata"]["name"]))
+        assert seen == wanted
+
+    async with asyncio.timeout(5):
+        await follow(expected)
+        for where, more in (
+            ("x:81", [("MODIFIED", "a")]),
+            ("y:81", [("DELETED", "a")]),
+            ("y:82", []),
+            ("x:82", [("ADDED", "a")]),
+        ):
+            there = (await client.get(f"{ROOT}/v1/widgets/a")).json
+            there["spec"]["hostPort"] = where
+            assert (await client.ask("PUT", f"{ROOT}/v1/widgets/a", there)).status == 200
+            expected += more
+            await follow(expected)
+        await client.ask("DELETE", f"{ROOT}/v1/widgets/a")
+        await follow([*expected, ("DELETED", "a")])
+    await events.aclose()
 
 
 async def test_a_webhook_that_fails_is_an_internal_error(client: Any, hook: Hook) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import orjson
 
 from kijabi.apiserver import negotiation, params, responses, tables
@@ -9,6 +11,8 @@ from kijabi.apiserver.contract import RequestContext
 from kijabi.apiserver.registry import selection
 from kijabi.apiserver.registry.registry import Endpoint, Object, Registry
 from kijabi.apiserver.watchcache import listing
+from kijabi.apiserver.watchcache.entry import Entry
+from kijabi.apiserver.watchcache.watcher import Interest
 from kijabi.kit import http
 
 
@@ -73,11 +77,20 @@ async def page(
         options.continue_,
         options.resource_version,
         options.resource_version_match,
+        _preparing(endpoint, interest),
     )
     listed = await reg.lister.page(endpoint.cache, wanted)
     if endpoint.remote is not None:
         await endpoint.remote.ready(entry.value for entry in listed.entries)
     return listed
+
+
+def _preparing(endpoint: Endpoint, interest: Interest) -> Callable[[list[Entry]], Awaitable[None]] | None:
+    """Converts everything before it is asked about, where a webhook makes what is asked."""
+    remote = endpoint.remote
+    if remote is None or interest.also is None:
+        return None
+    return lambda entries: remote.ready(entry.value for entry in entries)
 
 
 def list_meta(listed: listing.Listed) -> Object:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kijabi.api import errors, labels, selectors
+from kijabi.apiserver.registry import traits
 from kijabi.apiserver.registry.registry import Endpoint
 from kijabi.apiserver.watchcache.entry import Facts
 from kijabi.apiserver.watchcache.watcher import EVERYTHING, Interest
@@ -22,6 +25,10 @@ def interest(endpoint: Endpoint, namespace: str, label_text: str, field_text: st
         if not wanted_fields.everything and given != name:
             raise errors.BadRequest("fieldSelector metadata.name doesn't match requested name")
         wanted_fields = selectors.parse_fields(f"metadata.name={selectors.escape(name)}")
+    also = None
+    if _has_own_fields(endpoint):
+        wanted_fields, own = wanted_fields.split(selectors.COMMON)
+        also = _asking(endpoint, own) if not own.everything else None
 
     def matches(facts: Facts) -> bool:
         return wanted_labels.matches(facts.labels) and wanted_fields.matches(facts.fields)
@@ -33,8 +40,22 @@ def interest(endpoint: Endpoint, namespace: str, label_text: str, field_text: st
             trigger = (field, value)
             break
     if wanted_labels.everything and wanted_fields.everything:
-        return Interest(namespace)
-    return Interest(namespace, matches, trigger)
+        return Interest(namespace, also=also)
+    return Interest(namespace, matches, trigger, also)
+
+
+def _has_own_fields(endpoint: Endpoint) -> bool:
+    """Whether a version of a custom resource may select by other fields than the stored one."""
+    return endpoint.cache.reader is not endpoint.strategy and not traits.is_builtin(endpoint.resource.group)
+
+
+def _asking(endpoint: Endpoint, wanted: selectors.FieldSelector) -> Callable[[bytes], bool]:
+    """Asks the object as this version has it. Where a webhook makes it, its codec must be ready for the value."""
+
+    def also(value: bytes) -> bool:
+        return wanted.matches(endpoint.strategy.fields(endpoint.codec.decode(value, 0)))
+
+    return also
 
 
 def _parse(endpoint: Endpoint, label_text: str, field_text: str) -> tuple[labels.Selector, selectors.FieldSelector]:

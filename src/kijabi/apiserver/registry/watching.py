@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import orjson
 
 from kijabi.api import errors
 from kijabi.apiserver import negotiation, params, tables
 from kijabi.apiserver.contract import RequestContext
+from kijabi.apiserver.registry import converting as converting_
 from kijabi.apiserver.registry import selection
 from kijabi.apiserver.registry.registry import Endpoint, Object, Registry
-from kijabi.apiserver.registry.registry import Remote as RemoteCodec
 from kijabi.apiserver.watchcache import cache, listing
 from kijabi.apiserver.watchcache.entry import Encoder, event_line
 from kijabi.apiserver.watchcache.watcher import Watcher
@@ -118,35 +119,6 @@ class Shaped:
         return orjson.dumps(tables.table(rows, [], meta, version))
 
 
-class Remote:
-    """Encodes the events of a version that a webhook makes: as they are stored, and converted when they are sent.
-
-    The cache pushes and cannot wait; whoever reads for the client can. All events that wait are converted together.
-    """
-
-    def __init__(self, endpoint: Endpoint, remote: RemoteCodec, finish: Encoder) -> None:
-        self._endpoint = endpoint
-        self._remote = remote
-        self._finish = finish
-
-    def __call__(self, value: bytes, revision: int) -> bytes:
-        # Two parts of a line, told apart again by the first byte of every object.
-        return b"%d:%s" % (revision, value)
-
-    async def lines(self, waiting: list[bytes]) -> list[bytes]:
-        """The lines as they are sent. Raises InternalError."""
-        parts = [_apart(line) for line in waiting]
-        await self._remote.ready([value for _, _, value in parts if b'"name":' in value])
-        return [event_line(kind, self._finish(value, revision)) for kind, revision, value in parts]
-
-
-def _apart(line: bytes) -> tuple[str, int, bytes]:
-    """Type, revision and stored value of a line that ``Remote`` encoded."""
-    head, _, rest = line.partition(b'","object":')
-    revision, _, value = rest.partition(b":")
-    return head.removeprefix(b'{"type":"').decode(), int(revision), value[: -len(b"}\n")]
-
-
 async def watch(
     reg: Registry, deadlines: Deadlines, context: RequestContext, endpoint: Endpoint, shortest: int
 ) -> http.Response:
@@ -162,9 +134,11 @@ async def watch(
     encode: Encoder = endpoint.codec.full
     if media.kind:
         encode = Shaped(reg, endpoint, media, tables.include_object(request))
-    converting = Remote(endpoint, endpoint.remote, encode) if endpoint.remote is not None else None
-    if converting is not None:
-        encode = converting
+    converting = None
+    if endpoint.remote is not None:
+        # What only the webhook's version can be asked is asked when events are sent.
+        converting = encode = converting_.Converting(endpoint, endpoint.remote, encode, interest.also)
+        interest = replace(interest, also=None)
     if options.resource_version is None:
         await listing.consistent(reg.feed)
     else:
@@ -180,6 +154,8 @@ async def watch(
             watcher.start_with([entry for entry in there if interest.wants(entry, read)])
             if options.send_initial_events:
                 bookmarks.send(watcher, {INITIAL_EVENTS_END: "true"})
+        elif converting is not None:
+            converting.start(endpoint.cache.as_of(after))
         endpoint.cache.watch(watcher)
     except cache.TooOld as error:
         return _expired(media, after, error.oldest)
@@ -213,7 +189,7 @@ async def _lines(
     endpoint: Endpoint,
     watcher: Watcher,
     media: negotiation.Media,
-    converting: Remote | None,
+    converting: converting_.Converting | None,
 ) -> AsyncIterator[bytes]:
     try:
         while lines := await watcher.take():
@@ -223,6 +199,9 @@ async def _lines(
                 except errors.ApiError as error:
                     yield negotiation.frame(event_line("ERROR", orjson.dumps(error.status)), media)
                     return
+                if not lines:
+                    # The selector showed none of them; an empty chunk would end the answer.
+                    continue
             if media.type != negotiation.JSON:
                 lines = [negotiation.frame(line, media) for line in lines]
             yield lines[0] if len(lines) == 1 else b"".join(lines)

@@ -47,7 +47,7 @@ class Cache:
         # Events up to this revision are in what was loaded, or are held back while it is being read.
         self.loaded = 0.0
         self._held: list[contract.Event] | None = None
-        self._strategy = strategy
+        self.reader = strategy
         self._ring: deque[Change] = deque()
         self._ring_size = ring
         self._watchers: dict[tuple[str, str], dict[Watcher, None]] = {}
@@ -88,7 +88,7 @@ class Cache:
     def reread(self, strategy: resource.Strategy) -> None:
         """Read what selectors ask by the rules of ``strategy`` from now on. Watchers of the time before are cut off."""
         self.close_watchers()
-        self._strategy = strategy
+        self.reader = strategy
         for item in self.entries.values():
             item.forget_facts()
         for change in self._ring:
@@ -159,7 +159,7 @@ class Cache:
     # --- the readers' side
 
     def read(self, value: bytes) -> Facts:
-        return entry.read_facts(self._strategy, orjson.loads(value))
+        return entry.read_facts(self.reader, orjson.loads(value))
 
     def key(self, namespace: str, name: str) -> str:
         return f"{self.prefix}{namespace}/{name}" if namespace else self.prefix + name
@@ -175,6 +175,15 @@ class Cache:
         last = bisect_left(keys, prefix + chr(0x10FFFF)) if namespace else len(keys)
         entries = self.entries
         return [entries[key] for key in (keys[first:last] if first or last < len(keys) else keys)]
+
+    def as_of(self, revision: int) -> list[Entry]:
+        """What was there at a revision that a watch may start from."""
+        found = {key: item for key, item in self.entries.items() if item.revision <= revision}
+        for change in self._ring:
+            before = change.previous
+            if change.revision > revision and before is not None and before.revision <= revision:
+                found.setdefault(before.key, before)
+        return list(found.values())
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Called with (old, new) for what is there and for every change, before watchers hear of it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import posixpath
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +50,10 @@ class ContinueExpired(errors.Expired):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """``revision`` None: not given. ``match`` is '', 'Exact' or 'NotOlderThan'."""
+    """``revision`` None: not given. ``match`` is '', 'Exact' or 'NotOlderThan'.
+
+    ``prepare`` is awaited with the entries before they are asked about.
+    """
 
     interest: Interest
     selective: bool = False
@@ -57,6 +61,7 @@ class Wanted:
     token: str = ""
     revision: int | None = None
     match: str = ""
+    prepare: Callable[[list[Entry]], Awaitable[None]] | None = None
 
 
 @dataclass(slots=True)
@@ -154,6 +159,8 @@ class Lister:
             # Nothing of this resource changed since: the present is the snapshot that was asked for.
             entries = cache.select(wanted.interest.namespace, cache.prefix + start if start else "")
             revision = exact or self._feed.revision
+        if wanted.prepare is not None:
+            await wanted.prepare(entries)
         return self._cut(cache, wanted, entries, revision)
 
     async def _at(self, cache: Cache, wanted: Wanted, start: str, revision: int) -> list[Entry]:
@@ -171,8 +178,8 @@ class Lister:
         return [cache.entry_of(entry.key, entry.value, entry.revision) for entry in page.entries if entry.key >= least]
 
     def _cut(self, cache: Cache, wanted: Wanted, entries: list[Entry], revision: int) -> Listed:
-        matches, limit = wanted.interest.matches, wanted.limit
-        if matches is None:
+        interest, limit = wanted.interest, wanted.limit
+        if not interest.is_selective:
             if not limit or len(entries) <= limit:
                 return Listed(entries, revision)
             token = encode_token(entries[limit - 1].key[len(cache.prefix) :] + "\0", revision)
@@ -180,7 +187,7 @@ class Lister:
             return Listed(entries[:limit], revision, token, remaining)
         found: list[Entry] = []
         for item in entries:
-            if matches(item.facts(cache.read)):
+            if interest.is_chosen(item, cache.read):
                 if limit and len(found) == limit:
                     # Upstream cannot count what a selector leaves, so neither do we.
                     return Listed(found, revision, encode_token(found[-1].key[len(cache.prefix) :] + "\0", revision))

@@ -27,11 +27,23 @@ class Interest:
     namespace: str = ""
     matches: Callable[[Facts], bool] | None = None
     trigger: tuple[str, str] = ("", "")
+    # Asked of the stored value where a version has selectable fields that the stored one does not.
+    also: Callable[[bytes], bool] | None = None
 
     def wants(self, item: Entry | None, read: Callable[[bytes], Facts]) -> bool:
         if item is None or (self.namespace and item.namespace != self.namespace):
             return False
-        return self.matches is None or self.matches(item.facts(read))
+        return self.is_chosen(item, read)
+
+    def is_chosen(self, item: Entry, read: Callable[[bytes], Facts]) -> bool:
+        """The same for an entry that is known to be of the namespace."""
+        if self.matches is not None and not self.matches(item.facts(read)):
+            return False
+        return self.also is None or self.also(item.value)
+
+    @property
+    def is_selective(self) -> bool:
+        return self.matches is not None or self.also is not None
 
 
 EVERYTHING = Interest()
@@ -64,7 +76,7 @@ class Watcher:
 
     def _kind(self, change: Change) -> str:
         interest = self.interest
-        if interest.matches is None and not interest.namespace:
+        if not interest.namespace and not interest.is_selective:
             return ADDED if change.previous is None else DELETED if change.current is None else MODIFIED
         is_wanted = interest.wants(change.current, self._read)
         was_wanted = interest.wants(change.previous, self._read)
