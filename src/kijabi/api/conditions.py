@@ -5,10 +5,11 @@ Source: "Typical status properties" in the API conventions.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
-from kijabi.api import timestamps
+from kijabi.api import field, names, timestamps
 
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 
@@ -74,3 +75,49 @@ def drop(obj: MutableMapping[str, Any], kind: str) -> bool:
         return False
     obj["status"]["conditions"] = kept
     return True
+
+
+_REASON = "[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?"
+_IS_REASON = re.compile(_REASON, re.ASCII)
+_REASON_TEXT = (
+    "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric "
+    "characters or '_,:', and must end with an alphanumeric character or '_' (e.g. 'my_name',  or 'MY_NAME',  or "
+    f"'MyName',  or 'ReasonA,ReasonB',  or 'ReasonA:ReasonB', regex used for validation is '{_REASON}')"
+)
+_LONGEST_REASON, _LONGEST_MESSAGE = 1024, 32768
+
+
+def validate(listed: Iterable[Condition] | None, path: str) -> list[field.Error]:
+    """What is wrong with conditions of the common type (``meta/v1``), which few of the oldest kinds have."""
+    found: list[field.Error] = []
+    seen: set[str] = set()
+    for position, condition in enumerate(listed or ()):
+        where, kind = field.index(path, position), condition.get("type", "")
+        if kind in seen:
+            found.append(field.duplicate(field.child(where, "type"), kind))
+        seen.add(kind)
+        found += _validate(condition, where)
+    return found
+
+
+def _validate(condition: Condition, path: str) -> list[field.Error]:
+    kind, told, reason = condition.get("type", ""), condition.get("status", ""), condition.get("reason", "")
+    found = [field.invalid(field.child(path, "type"), kind, text) for text in names.label_key(kind)]
+    if told not in (TRUE, FALSE, UNKNOWN):
+        found.append(field.not_supported(field.child(path, "status"), told, (TRUE, FALSE, UNKNOWN)))
+    generation = condition.get("observedGeneration", 0)
+    if generation < 0:
+        text = "must be greater than or equal to zero"
+        found.append(field.invalid(field.child(path, "observedGeneration"), generation, text))
+    if not condition.get("lastTransitionTime"):
+        found.append(field.required(field.child(path, "lastTransitionTime")))
+    where = field.child(path, "reason")
+    if not reason:
+        found.append(field.required(where))
+    elif not _IS_REASON.fullmatch(reason):
+        found.append(field.invalid(where, reason, _REASON_TEXT))
+    if len(reason) > _LONGEST_REASON:
+        found.append(field.too_long(where, _LONGEST_REASON))
+    if len(condition.get("message", "")) > _LONGEST_MESSAGE:
+        found.append(field.too_long(field.child(path, "message"), _LONGEST_MESSAGE))
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, conditions, field, labels, names, printing, served, timestamps, zeros
+from kijabi.api import checks, conditions, field, labels, names, prefixed, printing, served, timestamps, zeros
 from kijabi.api.apps import workload
 from kijabi.api.batch import jobstatus, policies
 from kijabi.api.checks import Errors
@@ -145,7 +145,7 @@ def validate_spec(spec: Object, path: str) -> Errors:
         text = "when maxFailedIndexes is specified"
         found.append(field.required(field.child(path, "backoffLimitPerIndex"), text))
     if spec.get("managedBy") is not None:
-        found += _managed_by(spec["managedBy"], field.child(path, "managedBy"))
+        found += prefixed.validate(spec["managedBy"], field.child(path, "managedBy"), 63)
     found += _indexed(spec, path)
     if spec.get("podFailurePolicy") is not None:
         found += policies.failure(spec, field.child(path, "podFailurePolicy"))
@@ -163,20 +163,6 @@ def validate_spec(spec: Object, path: str) -> Errors:
     template = spec.get("template") or {}
     found += validation.validate_template(template, field.child(path, "template"))
     return found + _restart(spec, template, field.child(path, "template", "spec", "restartPolicy"))
-
-
-def _managed_by(name: str, path: str) -> Errors:
-    if not name:
-        return [field.required(path)]
-    host, _, rest = name.partition("/")
-    found: Errors = []
-    for text in names.domain_prefixed_path(name):
-        # Each complaint is about its half of the name.
-        halves = host if "subdomain" in text or "more than" in text else rest if text.startswith("Invalid") else name
-        found.append(field.invalid(path, halves, text))
-    if len(name) > 63:
-        found.append(field.too_long(path, 63))
-    return found
 
 
 def _indexed(spec: Object, path: str) -> Errors:

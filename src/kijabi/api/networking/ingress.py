@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, field, names, printing, served
+from kijabi.api import addresses, checks, field, names, printing, served, zeros
 from kijabi.api.checks import Errors
+from kijabi.api.networking import backends
 from kijabi.api.resource import Object
 
 RESOURCE = served.find("networking.k8s.io/v1", "ingresses")
@@ -18,32 +19,71 @@ COLUMNS = (
     printing.text("Ports", "Ports of TLS configurations that open"),
     printing.AGE,
 )
+_CLASS = "kubernetes.io/ingress.class"
 _PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
 _BAD_SEQUENCES, _BAD_SUFFIXES = ("//", "/./", "/../", "%2f", "%2F"), ("/..", "/.")
 
 
+def default(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    zeros.show((spec.get("defaultBackend") or {}).get("resource"), {"apiGroup": None})
+    for rule in spec.get("rules") or ():
+        for one in (rule.get("http") or {}).get("paths") or ():
+            zeros.hide(one, "path")
+            zeros.show((one.get("backend") or {}).get("resource"), {"apiGroup": None})
+
+
+def prepare_create(obj: Object) -> None:
+    obj["status"] = {"loadBalancer": {}}
+
+
+def prepare_status(new: Object, old: Object) -> None:
+    told = new.setdefault("status", {})
+    told.setdefault("loadBalancer", {})
+
+
 def validate_create(obj: Object) -> Errors:
+    found = _validate(obj)
+    asked, annotated = (obj.get("spec") or {}).get("ingressClassName"), _annotated(obj)
+    if asked is not None and annotated is not None and asked != annotated:
+        text = "must match `ingressClassName` when both are specified"
+        found.append(field.invalid(f"annotations.{_CLASS}", annotated, text))
+    return found
+
+
+def _annotated(obj: Object) -> str | None:
+    return (obj["metadata"].get("annotations") or {}).get(_CLASS)
+
+
+def _validate(obj: Object) -> Errors:
     spec = obj.get("spec") or {}
     found: Errors = []
     rules, backend = spec.get("rules") or [], spec.get("defaultBackend")
     if not rules and backend is None:
         text = "either `defaultBackend` or `rules` must be specified"
-        found.append(field.invalid("spec", rules, text))
+        found.append(field.invalid("spec", spec.get("rules"), text))
     if backend is not None:
-        found += _backend(backend, "spec.defaultBackend")
+        found += backends.validate(backend, "spec.defaultBackend")
     for position, rule in enumerate(rules):
         found += _rule(rule, f"spec.rules[{position}]")
     for position, tls in enumerate(spec.get("tls") or ()):
         for number, host in enumerate(tls.get("hosts") or ()):
-            found += _host(host, f"spec.tls[{position}].hosts[{number}]")
+            found += _domain(host, f"spec.tls[{position}].hosts[{number}]")
+        if tls.get("secretName"):
+            found += checks.word(tls["secretName"], f"spec.tls[{position}].secretName", names.dns_subdomain)
     if spec.get("ingressClassName") is not None:
         found += checks.word(spec["ingressClassName"], "spec.ingressClassName", names.dns_subdomain)
     return found
 
 
 def _host(host: str, path: str) -> Errors:
-    if checks.is_ip(host):
-        return [field.invalid(path, host, "must be a DNS name, not an IP address")]
+    found = _domain(host, path)
+    if addresses.parse(host) is not None:
+        found.insert(0, field.invalid(path, host, "must be a DNS name, not an IP address"))
+    return found
+
+
+def _domain(host: str, path: str) -> Errors:
     return checks.word(host, path, names.wildcard_subdomain if "*" in host else names.dns_subdomain)
 
 
@@ -80,33 +120,37 @@ def _path(one: Object, path: str) -> Errors:
             found.append(field.invalid(where, text, "must be an absolute path"))
     else:
         found.append(field.not_supported(field.child(path, "pathType"), kind, _PATH_TYPES))
-    return found + _backend(one.get("backend") or {}, field.child(path, "backend"))
-
-
-def _backend(backend: Object, path: str) -> Errors:
-    service, other = backend.get("service"), backend.get("resource")
-    if service is not None and other is not None:
-        return [field.invalid(path, "", "cannot set both resource and service backends")]
-    if other is not None:
-        return [field.required(field.child(path, "resource", key)) for key in ("kind", "name") if not other.get(key)]
-    if service is None:
-        return [field.required(path, "must specify either resource or service backend")] if not backend else []
-    where = field.child(path, "service")
-    found = checks.required_word(service.get("name"), field.child(where, "name"), names.dns1035_label)
-    port = service.get("port") or {}
-    if port.get("name") and port.get("number"):
-        found.append(field.invalid(where, "", "cannot set both port name & port number"))
-    elif port.get("name"):
-        found += checks.word(port["name"], field.child(where, "port", "name"), names.port_name)
-    elif port.get("number"):
-        found += checks.port_number_or_name(port["number"], field.child(where, "port", "number"))
-    else:
-        found.append(field.required(where, "port name or number is required"))
-    return found
+    return found + backends.validate(one.get("backend") or {}, field.child(path, "backend"))
 
 
 def validate_update(new: Object, old: Object) -> Errors:
-    return validate_create(new)
+    return _validate(new)
+
+
+def validate_status(new: Object, old: Object) -> Errors:
+    points = _points(new)
+    kept = [point["ip"] for point in _points(old) if point.get("ip")]
+    found: Errors = []
+    for position, point in enumerate(points):
+        path = f"status.loadBalancer.ingress[{position}]"
+        if point.get("ip"):
+            found += addresses.ip(point["ip"], f"{path}.ip", kept)
+        if point.get("hostname"):
+            where = f"{path}.hostname"
+            found += checks.word(point["hostname"], where, names.dns_subdomain)
+            if addresses.parse(point["hostname"]) is not None:
+                found.append(field.invalid(where, point["hostname"], "must be a DNS name, not an IP address"))
+    return found
+
+
+def _points(obj: Object) -> list[Object]:
+    return ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
+
+
+def warn_create(obj: Object) -> list[str]:
+    if _annotated(obj) is None or (obj.get("spec") or {}).get("ingressClassName") is not None:
+        return []
+    return [f"annotation \"{_CLASS}\" is deprecated, please use 'spec.ingressClassName' instead"]
 
 
 def columns(obj: Object, now: float) -> list[Any]:

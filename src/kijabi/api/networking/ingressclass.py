@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, field, names, printing, resource, served
+from kijabi.api import checks, field, names, prefixed, printing, resource, served
 from kijabi.api.checks import Errors
+from kijabi.api.networking import backends
 from kijabi.api.resource import Object
 
 RESOURCE = served.find("networking.k8s.io/v1", "ingressclasses")
@@ -16,6 +17,7 @@ COLUMNS = (
     printing.text("Parameters", "A reference to a resource with additional parameters"),
     printing.AGE,
 )
+_SCOPES = ("Cluster", "Namespace")
 _DEFAULT = "ingressclass.kubernetes.io/is-default-class"
 
 
@@ -31,16 +33,22 @@ def prepare_update(new: Object, old: Object) -> None:
 
 def validate_create(obj: Object) -> Errors:
     spec = obj.get("spec") or {}
-    found = checks.required_word(spec.get("controller"), "spec.controller", names.domain_prefixed_path)
-    if len(spec.get("controller", "")) > 250:
-        found.append(field.too_long("spec.controller", 250))
+    found = prefixed.validate(spec.get("controller"), "spec.controller", 250)
     parameters = spec.get("parameters")
-    if parameters is not None:
-        path = "spec.parameters"
-        found += [field.required(f"{path}.{key}") for key in ("kind", "name") if not parameters.get(key)]
-        found += checks.one_of(parameters.get("scope"), f"{path}.scope", ("Cluster", "Namespace"))
-        if parameters.get("scope") == "Namespace" and not parameters.get("namespace"):
-            found.append(field.required(f"{path}.namespace", "`parameters.scope` is set to 'Namespace'"))
+    return found + _parameters(parameters, "spec.parameters") if parameters is not None else found
+
+
+def _parameters(parameters: Object, path: str) -> Errors:
+    found = backends.typed_reference(parameters, path)
+    scope, namespace, where = parameters.get("scope"), parameters.get("namespace"), field.child(path, "namespace")
+    if scope not in _SCOPES:
+        found.append(field.not_supported(field.child(path, "scope"), scope, _SCOPES))
+    elif scope == "Cluster" and namespace is not None:
+        found.append(field.forbidden(where, "`parameters.scope` is set to 'Cluster'"))
+    elif scope == "Namespace" and namespace is None:
+        found.append(field.required(where, "`parameters.scope` is set to 'Namespace'"))
+    elif scope == "Namespace":
+        found += checks.word(namespace, where, names.dns_label)
     return found
 
 
