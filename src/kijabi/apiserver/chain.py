@@ -176,6 +176,8 @@ class ApiServer:
             if self._steps.audit is not None and (trail := contract.TRAIL.get()) is not None:
                 trail.impersonated = user
         context = RequestContext(request, info, user, self._steps.access)
+        if request.notes:
+            context.warnings += request.notes
         if self._steps.fairness is not None:
             return await self._fairly(self._steps.fairness, context)
         if flow.is_long_running(info):

@@ -239,8 +239,8 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
         fair,
         aggregated,
         custom,
-        authorization.jobs,
-        (authorization.close,),
+        {**authentication.jobs, **authorization.jobs},
+        (*authentication.closers, authorization.close),
     )
 
 

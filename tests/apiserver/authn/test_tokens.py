@@ -230,7 +230,9 @@ async def test_a_bad_token_is_unauthorized_and_asked_again(now, answer, message)
     ("headers", "token"),
     [
         ({"Authorization": "Bearer abc"}, "abc"),
-        ({"Authorization": "bearer  abc "}, "abc"),
+        ({"Authorization": "bearer abc "}, "abc"),
+        ({"Authorization": "Bearer abc def"}, "abc"),
+        ({"Authorization": "bearer  abc"}, ""),
         ({"Authorization": "Basic abc"}, ""),
         ({}, ""),
         ({"Sec-WebSocket-Protocol": "v4.channel.k8s.io, base64url.bearer.authorization.k8s.io.YWJj"}, "abc"),

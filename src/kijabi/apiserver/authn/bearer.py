@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,6 +18,7 @@ from kijabi.kit import clock, http
 REMEMBERED = 10.0
 _MAX_REMEMBERED = 8192
 
+_SPACE = "the provided Authorization header contains extra space before the bearer token, and is ignored"
 _WEBSOCKET_PREFIX = "base64url.bearer.authorization.k8s.io."
 
 
@@ -26,11 +28,13 @@ class Rejected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """Who, and for which of the audiences asked for. ``expires`` is seconds since the epoch, 0 for never."""
+    """Who, and for which of the audiences asked for. ``expires`` is seconds since the epoch, 0 for never; ``warnings``
+    are for the one who brought the token."""
 
     user: contract.UserInfo
     audiences: tuple[str, ...]
     expires: float = 0.0
+    warnings: tuple[str, ...] = ()
 
 
 class TokenAuthenticator(Protocol):
@@ -67,13 +71,18 @@ class Tokens:
         if known is not None and known[0] > self._clock.monotonic():
             return known[1]
         found = await self._ask(token, wanted)
-        found = Authenticated(names.authenticated(found.user), found.audiences, found.expires)
+        found = dataclasses.replace(found, user=names.authenticated(found.user))
         self._remember(key, found)
         return found
 
     async def authenticate(self, request: http.Request) -> contract.UserInfo | None:
         token = bearer_token(request)
-        return (await self.authenticate_token(token)).user if token else None
+        if not token:
+            return None
+        found = await self.authenticate_token(token)
+        if found.warnings:
+            request.notes = [*(request.notes or ()), *found.warnings]
+        return found.user
 
     async def _ask(self, token: str, wanted: tuple[str, ...]) -> Authenticated:
         reasons = []
@@ -100,9 +109,11 @@ class Tokens:
 
 def bearer_token(request: http.Request) -> str:
     """The token of a request: in Authorization, or among the WebSocket protocols where a browser must put it."""
-    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return token.strip()
+    parts = request.headers.get("Authorization", "").strip().split(" ", 2)
+    if len(parts) > 1 and parts[0].lower() == "bearer":
+        if parts[1]:
+            return parts[1]
+        request.notes = [*(request.notes or ()), _SPACE]
     for protocol in request.headers.get("Sec-WebSocket-Protocol", "").split(","):
         encoded = protocol.strip()
         if encoded.startswith(_WEBSOCKET_PREFIX):

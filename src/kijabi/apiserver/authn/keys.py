@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -20,6 +22,8 @@ from kijabi.kit import jsons
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+
+_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 
 _CURVES = {
     "secp256r1": ("ES256", "P-256", 32),
@@ -66,15 +70,26 @@ def read_signer(path: Path) -> Signer:
     return signer(key)
 
 
-def read_verifier(path: Path) -> Verifier:
-    """The public key in a PEM file, which may hold the private key instead."""
-    pem = path.read_bytes()
-    if b"PRIVATE KEY" in pem:
-        return read_signer(path).verifier
-    key = serialization.load_pem_public_key(pem)
-    if not isinstance(key, (ec.EllipticCurvePublicKey, rsa.RSAPublicKey)):
+def read_verifiers(path: Path) -> list[Verifier]:
+    """The keys of a PEM file: public ones, private ones, or those of certificates. Raises UnsuitableKey, OSError."""
+    found = []
+    for kind, block in _blocks(path.read_bytes()):
+        key: object = None
+        if kind.endswith("PRIVATE KEY"):
+            key = serialization.load_pem_private_key(block, None).public_key()
+        elif kind.endswith("PUBLIC KEY"):
+            key = serialization.load_pem_public_key(block)
+        elif kind == "CERTIFICATE":
+            key = x509.load_pem_x509_certificate(block).public_key()
+        if isinstance(key, (ec.EllipticCurvePublicKey, rsa.RSAPublicKey)):
+            found.append(verifier(key))
+    if not found:
         raise UnsuitableKey(f"{path} holds no RSA or elliptic-curve key")
-    return verifier(key)
+    return found
+
+
+def _blocks(pem: bytes) -> list[tuple[str, bytes]]:
+    return [(match[1].decode(), match[0]) for match in _BLOCK.finditer(pem)]
 
 
 def _algorithm(key: PublicKey) -> str:

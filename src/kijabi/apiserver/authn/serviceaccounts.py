@@ -54,12 +54,7 @@ class ServiceAccounts:
             said = self._reader.read(token)
             if said is None:
                 return None
-            # A token from before audiences is for the API server itself.
-            meant = tuple(one for one in said.audiences or self._implicit if one in audiences)
-            if not meant:
-                raise tokens.Invalid(
-                    f"token audiences {_list(said.audiences)} is invalid for the target audiences {_list(audiences)}"
-                )
+            meant = tokens.meant(said.audiences, audiences, self._implicit)
             tokens.check_dates(said, self._clock.time())
             self._check_objects(said.subject)
         except tokens.Invalid as error:
@@ -100,7 +95,3 @@ class ServiceAccounts:
             return False
         deleted = datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
         return deleted < self._clock.time() - tokens.LEEWAY
-
-
-def _list(texts: Sequence[str]) -> str:
-    return "[" + " ".join(f'"{text}"' for text in texts) + "]"

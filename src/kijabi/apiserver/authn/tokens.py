@@ -19,6 +19,7 @@ from kijabi.apiserver.authn import keys, names
 LEEWAY = 60.0
 
 PRIVATE = "kubernetes.io"
+_BAD_SIGNATURE = "go-jose/go-jose: error in cryptographic primitive"
 
 
 class Invalid(Exception):
@@ -104,20 +105,23 @@ class Reader:
 
     def read(self, token: str) -> Claims | None:
         """The claims; None for a token that is not of these issuers. Raises Invalid."""
-        if not self._ours(token):
+        payload = self.payload(token)
+        if payload is None:
             return None
-        payload = self._verified(token)
         try:
             return _claims(payload)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise Invalid("service account token claims could not be validated") from error
+
+    def payload(self, token: str) -> dict[str, Any] | None:
+        """What the token says, in whatever form; None for one that is not of these issuers. Raises Invalid."""
+        return self._verified(token) if self._ours(token) else None
 
     def _ours(self, token: str) -> bool:
         try:
             payload = jwt.decode(token, options={"verify_signature": False})
         except (jwt.PyJWTError, ValueError):
             return False
-        # Legacy tokens have the private claims in another form and are of another issuer.
         issuer = payload.get("iss")
         return isinstance(issuer, str) and issuer in self._issuers
 
@@ -125,11 +129,11 @@ class Reader:
         try:
             header = jwt.get_unverified_header(token)
         except jwt.PyJWTError as error:
-            raise Invalid("invalid signature") from error
+            raise Invalid(_BAD_SIGNATURE) from error
         hint = header.get("kid")
         candidates = [one for one in self._verifiers if one.id == hint] if hint else self._verifiers
         if not candidates:
-            raise Invalid("no keys found for the token's key id")
+            raise Invalid("invalid signature, no keys found")
         for one in candidates:
             try:
                 # Dates and audience are checked by us, with upstream's leeway and texts.
@@ -149,12 +153,30 @@ class Reader:
             except jwt.PyJWTError:
                 continue
             return payload
-        raise Invalid("invalid signature")
+        raise Invalid(_BAD_SIGNATURE)
+
+
+def audiences_of(payload: dict[str, Any]) -> tuple[str, ...]:
+    said = payload.get("aud") or ()
+    return (said,) if isinstance(said, str) else tuple(said)
+
+
+def meant(said: Sequence[str], wanted: Sequence[str], implicit: Sequence[str]) -> tuple[str, ...]:
+    """The audiences both of the token and of the caller. A token that names none is for the API server. Raises
+    Invalid where there are none."""
+    mine = said or implicit
+    found = tuple(one for one in mine if one in wanted)
+    if not found and implicit:
+        raise Invalid(f"token audiences {_list(mine)} is invalid for the target audiences {_list(wanted)}")
+    return found
+
+
+def _list(texts: Sequence[str]) -> str:
+    return "[" + " ".join(f'"{text}"' for text in texts) + "]"
 
 
 def _claims(payload: dict[str, Any]) -> Claims:
     private = payload[PRIVATE]
-    audience = payload.get("aud") or ()
     subject = Subject(
         private["namespace"],
         _reference(private["serviceaccount"]),
@@ -162,7 +184,7 @@ def _claims(payload: dict[str, Any]) -> Claims:
     )
     return Claims(
         subject,
-        (audience,) if isinstance(audience, str) else tuple(audience),
+        audiences_of(payload),
         issued=float(payload.get("iat") or 0),
         starts=float(payload.get("nbf") or 0),
         expires=float(payload.get("exp") or 0),

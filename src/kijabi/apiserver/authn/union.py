@@ -17,9 +17,13 @@ class Union:
     """The first that recognizes the caller wins, also over a bad credential of an earlier kind. A caller with only bad
     credentials is refused, never taken for anonymous."""
 
-    def __init__(self, members: Sequence[contract.Authenticator], *, anonymous: bool) -> None:
+    def __init__(
+        self, members: Sequence[contract.Authenticator], *, anonymous: bool, paths: frozenset[str] = frozenset()
+    ) -> None:
+        """``paths``: where a request may be nobody's; none for everywhere."""
         self._members = tuple(members)
         self._anonymous = anonymous
+        self._paths = paths
 
     async def authenticate(self, request: http.Request) -> contract.UserInfo | None:
         if isinstance(request.identity, contract.UserInfo):
@@ -37,4 +41,6 @@ class Union:
             # Why a credential was refused is for the log alone: the answer must not help who is guessing.
             log.info("unable to authenticate %s %s: %s", request.method, request.path, failure.message)
             raise errors.Unauthorized from failure
-        return contract.ANONYMOUS if self._anonymous else None
+        if not self._anonymous or (self._paths and request.path not in self._paths):
+            return None
+        return contract.ANONYMOUS
