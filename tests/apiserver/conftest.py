@@ -55,6 +55,8 @@ class MemoryAccess:
     def get_nowait(self, what, name, namespace=""):
         return copy.deepcopy(self.objects.get((what.qualified, namespace, name)))
 
+    peek = get_nowait
+
     async def get(self, what, name, namespace=""):
         return self.get_nowait(what, name, namespace)
 

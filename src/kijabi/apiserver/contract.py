@@ -188,6 +188,10 @@ class AdmissionAttributes:
         return self.memory[name]
 
 
+async def indifferent(plugin: Any, attributes: AdmissionAttributes) -> None:
+    """The ``admit`` or ``validate`` of a plugin that has none; nobody calls it."""
+
+
 class Admission(Protocol):
     name: str
 
@@ -266,7 +270,8 @@ class Forms(Protocol):
 
 
 class Access(Protocol):
-    """Reads and writes inside the server. Objects given out are the caller's own: free to keep and to change.
+    """Reads and writes inside the server. Objects given out are the caller's own (but by ``peek``): free to keep and
+    to change.
 
     Reads come from the watch cache and are as fresh as the last acknowledged write. Writes go through the registry
     (defaults, admission, validation, preconditions) as ``user``; authorization is not asked.
@@ -278,6 +283,10 @@ class Access(Protocol):
     def strategy(self, group: str, version: str, plural: str) -> resource.Strategy | None: ...
 
     def get_nowait(self, what: resource.Resource, name: str, namespace: str = "") -> Object | None: ...
+
+    def peek(self, what: resource.Resource, name: str, namespace: str = "") -> Object | None:
+        """The same for who only looks: the object is shared, and decoded once as long as it does not change."""
+        ...
 
     async def get(self, what: resource.Resource, name: str, namespace: str = "") -> Object | None:
         """None where there is no such object."""

@@ -30,7 +30,7 @@ class NamespaceLifecycle(plugin.Plugin):
             return
         if not attributes.namespace:
             return
-        namespace = await self._access.get(kinds.NAMESPACES, attributes.namespace)
+        namespace = self._access.peek(kinds.NAMESPACES, attributes.namespace)
         if namespace is None:
             raise errors.not_found("namespaces", attributes.namespace)
         phase = (namespace.get("status") or {}).get("phase")

@@ -18,11 +18,8 @@ class Plugin:
     def handles(self, operation: str, what: resource.Resource, subresource: str) -> bool:
         return False
 
-    async def admit(self, attributes: contract.AdmissionAttributes) -> None:
-        return None
-
-    async def validate(self, attributes: contract.AdmissionAttributes) -> None:
-        return None
+    admit = contract.indifferent
+    validate = contract.indifferent
 
 
 def refused(attributes: contract.AdmissionAttributes, why: str) -> errors.Forbidden:

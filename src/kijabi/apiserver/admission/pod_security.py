@@ -44,7 +44,7 @@ class PodSecurity(plugin.Plugin):
         return writes and not subresource and (what.group, what.plural) in _TEMPLATES
 
     async def validate(self, attributes: contract.AdmissionAttributes) -> None:
-        namespace = await self._access.get(kinds.NAMESPACES, attributes.namespace)
+        namespace = self._access.peek(kinds.NAMESPACES, attributes.namespace)
         labels = ((namespace or {}).get("metadata") or {}).get("labels") or {}
         is_pod = plugin.is_kind(attributes.resource, kinds.PODS)
         pod = attributes.object if is_pod else _template(attributes)

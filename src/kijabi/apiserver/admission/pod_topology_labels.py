@@ -27,7 +27,7 @@ class PodTopologyLabels(plugin.Plugin):
             name = target.get("name", "") if target.get("kind", "Node") == "Node" else ""
         else:
             name = obj["spec"].get("nodeName", "")
-        found = await self._access.get(kinds.NODES, name) if name else None
+        found = self._access.peek(kinds.NODES, name) if name else None
         there = ((found or {}).get("metadata") or {}).get("labels") or {}
         copied = {key: there[key] for key in LABELS if key in there}
         if copied:

@@ -25,7 +25,7 @@ class RuntimeClass(plugin.Plugin):
         if attributes.object is None:
             return
         spec = attributes.object["spec"]
-        found = await self._class(attributes, spec)
+        found = self._class(attributes, spec)
         overhead = ((found or {}).get("overhead") or {}).get("podFixed")
         if overhead is not None:
             if spec.get("overhead") and not _equal(spec["overhead"], overhead):
@@ -39,7 +39,7 @@ class RuntimeClass(plugin.Plugin):
         if attributes.object is None:
             return
         spec = attributes.object["spec"]
-        found = await self._class(attributes, spec)
+        found = self._class(attributes, spec)
         overhead = (found or {}).get("overhead")
         if overhead is not None:
             if not _equal(spec.get("overhead") or {}, overhead.get("podFixed") or {}):
@@ -49,11 +49,11 @@ class RuntimeClass(plugin.Plugin):
                 attributes, "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"
             )
 
-    async def _class(self, attributes: contract.AdmissionAttributes, spec: Object) -> Object | None:
+    def _class(self, attributes: contract.AdmissionAttributes, spec: Object) -> Object | None:
         name = spec.get("runtimeClassName")
         if name is None:
             return None
-        found = await self._access.get(RUNTIME_CLASSES, name)
+        found = self._access.peek(RUNTIME_CLASSES, name)
         if found is None:
             raise plugin.refused(attributes, f'pod rejected: RuntimeClass "{name}" not found')
         return found
@@ -76,6 +76,6 @@ def _schedule(attributes: contract.AdmissionAttributes, spec: Object, scheduling
     if selector:
         spec["nodeSelector"] = selector
     tolerations = list(spec.get("tolerations") or ())
-    tolerations += [one for one in scheduling.get("tolerations") or () if one not in tolerations]
+    tolerations += [dict(one) for one in scheduling.get("tolerations") or () if one not in tolerations]
     if tolerations:
         spec["tolerations"] = tolerations

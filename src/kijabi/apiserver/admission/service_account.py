@@ -75,7 +75,7 @@ class ServiceAccount(plugin.Plugin):
         for attempt in range(_TRIES if name == DEFAULT else 1):
             if attempt:
                 await self._clock.sleep(pause)
-            found = await self._access.get(kinds.SERVICE_ACCOUNTS, name, attributes.namespace)
+            found = self._access.peek(kinds.SERVICE_ACCOUNTS, name, attributes.namespace)
             if found is not None:
                 return found
         raise plugin.refused(

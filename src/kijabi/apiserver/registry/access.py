@@ -30,6 +30,15 @@ class RegistryAccess:
         entry = endpoint.cache.get(namespace, name)
         return endpoint.codec.decode(entry.value, entry.revision) if entry is not None else None
 
+    def peek(self, what: resource.Resource, name: str, namespace: str = "") -> Object | None:
+        endpoint = self._reg.endpoint(what)
+        entry = endpoint.cache.get(namespace, name)
+        if entry is None:
+            return None
+        if entry.peeked is None or entry.peeked[0] is not endpoint.codec:
+            entry.peeked = endpoint.codec, endpoint.codec.decode(entry.value, entry.revision)
+        return entry.peeked[1]
+
     async def get(self, what: resource.Resource, name: str, namespace: str = "") -> Object | None:
         return self.get_nowait(what, name, namespace)
 

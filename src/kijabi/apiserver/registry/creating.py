@@ -49,7 +49,7 @@ async def create(
         context.warnings,
     )
     plugins = reg.plugins(endpoint, contract.CREATE, "")
-    if plugins:
+    if plugins.admit:
         await registry.admit(plugins, attributes)
         ownership.admitted(obj, before, context.warnings)
         metadata.dedup_owners(metadata.of(obj), context.warnings, after_admission=True)

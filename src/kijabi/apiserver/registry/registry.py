@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -60,6 +60,19 @@ class Stored(NamedTuple):
     created: bool = False
 
 
+Step = Callable[[contract.AdmissionAttributes], Awaitable[None]]
+
+
+class Plugins(NamedTuple):
+    """What admission has to say to one kind of write: those plugins' own methods, without the empty ones."""
+
+    admit: tuple[Step, ...]
+    validate: tuple[Step, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.admit or self.validate)
+
+
 @dataclass(slots=True)
 class Endpoint:
     """One served version of a resource, with all that serving it needs, found once per request by its path."""
@@ -70,7 +83,7 @@ class Endpoint:
     traits: traits.Traits
     schemas: Typing | None = None
     hooks: tuple[contract.StorageHook, ...] = ()
-    admission: dict[tuple[str, str], tuple[contract.Admission, ...]] = field(default_factory=dict)
+    admission: dict[tuple[str, str], Plugins] = field(default_factory=dict)
     # By subresource, made as they are asked for (see ``ownership``).
     views: dict[str, managed.View] = field(default_factory=dict)
     # Told to everyone who uses this version.
@@ -266,7 +279,7 @@ class Registry:
 
     # --- admission
 
-    def plugins(self, endpoint: Endpoint, operation: str, subresource: str) -> tuple[contract.Admission, ...]:
+    def plugins(self, endpoint: Endpoint, operation: str, subresource: str) -> Plugins:
         found = endpoint.admission.get((operation, subresource))
         if found is None:
             found = plugins(self.parts.admission, operation, endpoint.resource, subresource)
@@ -274,25 +287,27 @@ class Registry:
         return found
 
 
-def plugins(
-    chain: Sequence[contract.Admission], operation: str, what: resource.Resource, subresource: str
-) -> tuple[contract.Admission, ...]:
-    return tuple(plugin for plugin in chain if plugin.handles(operation, what, subresource))
+def plugins(chain: Sequence[contract.Admission], operation: str, what: resource.Resource, subresource: str) -> Plugins:
+    chosen = [plugin for plugin in chain if plugin.handles(operation, what, subresource)]
+    return Plugins(
+        tuple(one.admit for one in chosen if getattr(type(one), "admit", None) is not contract.indifferent),
+        tuple(one.validate for one in chosen if getattr(type(one), "validate", None) is not contract.indifferent),
+    )
 
 
-async def admit(chain: Iterable[contract.Admission], attributes: contract.AdmissionAttributes) -> None:
-    for plugin in chain:
-        await plugin.admit(attributes)
+async def admit(chosen: Plugins, attributes: contract.AdmissionAttributes) -> None:
+    for step in chosen.admit:
+        await step(attributes)
     if attributes.again and not attributes.second_round:
         # Plugins before the one that changed the object have not seen what it became.
         attributes.second_round = True
-        for plugin in chain:
-            await plugin.admit(attributes)
+        for step in chosen.admit:
+            await step(attributes)
 
 
-async def validate(chain: Iterable[contract.Admission], attributes: contract.AdmissionAttributes) -> None:
-    for plugin in chain:
-        await plugin.validate(attributes)
+async def validate(chosen: Plugins, attributes: contract.AdmissionAttributes) -> None:
+    for step in chosen.validate:
+        await step(attributes)
 
 
 def _codec(strategy: resource.Strategy) -> codec.AnyCodec:

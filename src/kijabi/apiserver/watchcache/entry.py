@@ -29,10 +29,11 @@ class Encoder(Protocol):
 class Entry:
     """An object at one revision. ``value`` is as stored: everything but its resourceVersion.
 
-    ``facts`` parses the bytes on first use; without selectors nobody pays for it.
+    ``facts`` parses the bytes on first use; without selectors nobody pays for it. ``peeked`` is the object itself, for
+    those few that are looked at with every write: the codec that decoded it, and what it gave.
     """
 
-    __slots__ = ("_facts", "key", "name", "namespace", "revision", "value")
+    __slots__ = ("_facts", "key", "name", "namespace", "peeked", "revision", "value")
 
     def __init__(self, key: str, namespace: str, name: str, value: bytes, revision: int) -> None:
         self.key = key
@@ -41,6 +42,7 @@ class Entry:
         self.value = value
         self.revision = revision
         self._facts: Facts | None = None
+        self.peeked: tuple[object, resource.Object] | None = None
 
     def facts(self, read: Callable[[bytes], Facts]) -> Facts:
         if self._facts is None:
