@@ -12,6 +12,20 @@ RESOURCE = served.find("coordination.k8s.io/v1", "leases")
 COLUMNS = (printing.NAME, printing.text("Holder", "Who holds the lease."), printing.AGE)
 
 
+def default(obj: Object) -> None:
+    obj.setdefault("spec", {})
+
+
+def prepare_create(obj: Object) -> None:
+    # CoordinatedLeaderElection is off by default.
+    for key in ("strategy", "preferredHolder"):
+        obj["spec"].pop(key, None)
+
+
+def prepare_update(new: Object, old: Object) -> None:
+    prepare_create(new)
+
+
 def validate_create(obj: Object) -> Errors:
     spec = obj.get("spec") or {}
     found: Errors = []

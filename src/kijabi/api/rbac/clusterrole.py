@@ -11,6 +11,7 @@ RESOURCE = served.find("rbac.authorization.k8s.io/v1", "clusterroles")
 NAME_RULE = metadata.segment
 COLUMNS = rules.ROLE_COLUMNS
 columns = rules.role_columns
+default = rules.default_role
 
 
 def validate_create(obj: Object) -> Errors:
@@ -23,7 +24,11 @@ def validate_create(obj: Object) -> Errors:
             text = "at least one clusterRoleSelector required if aggregationRule is non-nil"
             found.append(field.required(path, text))
         for position, selector in enumerate(selectors):
-            found += checks.selector(selector, field.index(path, position))
+            where = field.index(path, position)
+            problems = checks.selector(selector, where)
+            if problems:
+                problems.append(field.invalid(where, None, "invalid label selector."))
+            found += problems
     return found
 
 

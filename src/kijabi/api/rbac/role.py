@@ -11,6 +11,7 @@ RESOURCE = served.find("rbac.authorization.k8s.io/v1", "roles")
 NAME_RULE = metadata.segment
 COLUMNS = rules.ROLE_COLUMNS
 columns = rules.role_columns
+default = rules.default_role
 
 
 def validate_create(obj: Object) -> Errors:

@@ -12,6 +12,8 @@ from kijabi.api.checks import Errors
 from kijabi.api.resource import Column, Object
 
 GROUP = "rbac.authorization.k8s.io"
+# Messages show references with the names of Go's fields.
+_REFERENCE = {"APIGroup": "apiGroup", "Kind": "kind", "Name": "name"}
 ROLE_COLUMNS = (
     printing.NAME,
     Column("Created At", "date", description="When it was created."),
@@ -49,6 +51,13 @@ def validate_rules(rules: list[Object] | None, namespaced: bool) -> Errors:
     return found
 
 
+def default_role(obj: Object) -> None:
+    obj["rules"] = obj.get("rules") or None
+    for rule in obj["rules"] or ():
+        # A rule without verbs grants nothing, but is told all the same.
+        rule["verbs"] = rule.get("verbs") or None
+
+
 def default_binding(obj: Object) -> None:
     reference = obj.setdefault("roleRef", {})
     if not reference.get("apiGroup"):
@@ -64,7 +73,7 @@ def validate_binding(obj: Object, roles: tuple[str, ...], namespaced: bool) -> E
     if reference.get("apiGroup") != GROUP:
         found.append(field.not_supported("roleRef.apiGroup", reference.get("apiGroup", ""), (GROUP,)))
     if reference.get("kind") not in roles:
-        found.append(field.not_supported("roleRef.kind", reference.get("kind", ""), roles))
+        found.append(field.not_supported("roleRef.kind", reference.get("kind", ""), roles, ordered=True))
     if not reference.get("name"):
         found.append(field.required("roleRef.name"))
     else:
@@ -91,13 +100,15 @@ def _subject(subject: Object, namespaced: bool, path: str) -> Errors:
             found.append(field.not_supported(field.child(path, "apiGroup"), group, (GROUP,)))
     else:
         choices = ("ServiceAccount", "User", "Group")
-        found.append(field.not_supported(field.child(path, "kind"), kind, choices))
+        found.append(field.not_supported(field.child(path, "kind"), kind, choices, ordered=True))
     return found
 
 
 def validate_binding_update(new: Object, old: Object) -> Errors:
     if new.get("roleRef") != old.get("roleRef"):
-        return [field.invalid("roleRef", new.get("roleRef"), "cannot change roleRef")]
+        wanted = new.get("roleRef") or {}
+        shown = {name: wanted.get(key, "") for name, key in _REFERENCE.items()}
+        return [field.invalid("roleRef", shown, "cannot change roleRef")]
     return []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, field, printing, served
+from kijabi.api import checks, field, printing, served, zeros
 from kijabi.api.checks import Errors
 from kijabi.api.resource import Column, Object
 
@@ -24,7 +24,8 @@ SYSTEM = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_00
 
 def default(obj: Object) -> None:
     obj.setdefault("preemptionPolicy", "PreemptLowerPriority")
-    obj.setdefault("value", 0)
+    zeros.show(obj, {"value": 0})
+    zeros.hide(obj, "globalDefault", "description")
 
 
 def validate_create(obj: Object) -> Errors:
@@ -40,8 +41,12 @@ def validate_create(obj: Object) -> Errors:
     elif value > HIGHEST_USER_PRIORITY:
         text = f"maximum allowed value of a user defined priority is {HIGHEST_USER_PRIORITY}"
         found.append(field.forbidden("value", text))
-    choices = ("Never", "PreemptLowerPriority")
-    return found + checks.one_of(obj.get("preemptionPolicy"), "preemptionPolicy", choices)
+    policy, choices = obj.get("preemptionPolicy", ""), ("PreemptLowerPriority", "Never")
+    if not policy:
+        found.append(field.required("preemptionPolicy"))
+    elif policy not in choices:
+        found.append(field.not_supported("preemptionPolicy", policy, choices, ordered=True))
+    return found
 
 
 def validate_update(new: Object, old: Object) -> Errors:

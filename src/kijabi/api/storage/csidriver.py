@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from kijabi.api import checks, field, printing, resource, served
@@ -29,6 +30,9 @@ _DEFAULTS = {
     "seLinuxMount": False,
 }
 
+_POLICIES = ("File", "None", "ReadWriteOnceWithFSType")
+_MODES = ("Persistent", "Ephemeral")
+
 
 def default(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
@@ -36,30 +40,83 @@ def default(obj: Object) -> None:
         spec.setdefault(key, value)
     if not spec.get("volumeLifecycleModes"):
         spec["volumeLifecycleModes"] = ["Persistent"]
+    for request in spec.get("tokenRequests") or ():
+        request.setdefault("audience", "")
+
+
+def prepare_create(obj: Object) -> None:
+    # VolumeLimitScaling is off by default.
+    obj["spec"].pop("preventPodSchedulingIfMissing", None)
 
 
 def prepare_update(new: Object, old: Object) -> None:
+    prepare_create(new)
     resource.count_generation(new, old, resource.is_changed(new, old))
 
 
 def validate_create(obj: Object) -> Errors:
     spec = obj["spec"]
     found: Errors = []
-    if len(obj["metadata"].get("name", "")) > 63:
-        found.append(field.too_long("metadata.name", 63))
-    choices = ("File", "None", "ReadWriteOnceWithFSType")
-    found += checks.optional(spec.get("fsGroupPolicy"), "spec.fsGroupPolicy", choices)
+    policy = spec.get("fsGroupPolicy", "")
+    if policy not in _POLICIES:
+        found.append(field.not_supported("spec.fsGroupPolicy", policy, _POLICIES))
+    found += _tokens(spec.get("tokenRequests") or ())
     for mode in spec.get("volumeLifecycleModes") or ():
-        found += checks.optional(mode, "spec.volumeLifecycleModes", ("Ephemeral", "Persistent"))
+        if mode not in _MODES:
+            found.append(field.not_supported("spec.volumeLifecycleModes", mode, _MODES, ordered=True))
+    period = spec.get("nodeAllocatableUpdatePeriodSeconds")
+    if period is not None and period < 10:
+        text = "must be greater than or equal to 10 seconds"
+        found.append(field.invalid("spec.nodeAllocatableUpdatePeriodSeconds", period, text))
+    if spec.get("serviceAccountTokenInSecrets") is not None and not spec.get("tokenRequests"):
+        text = "serviceAccountTokenInSecrets is set but no tokenRequests are specified"
+        value = spec["serviceAccountTokenInSecrets"]
+        found.append(field.invalid("spec.serviceAccountTokenInSecrets", value, text))
+    return found
+
+
+def _tokens(requests: Iterable[Object]) -> Errors:
+    found: Errors = []
+    seen: set[str] = set()
+    for position, request in enumerate(requests):
+        path, audience, seconds = (
+            f"spec.tokenRequests[{position}]",
+            request.get("audience", ""),
+            request.get("expirationSeconds"),
+        )
+        if audience in seen:
+            found.append(field.duplicate(f"{path}.audience", audience))
+            continue
+        seen.add(audience)
+        where = f"{path}.expirationSeconds"
+        if seconds is not None and seconds < 600:
+            found.append(field.invalid(where, seconds, "may not specify a duration less than 10 minutes"))
+        if seconds is not None and seconds > 2**32:
+            found.append(field.invalid(where, seconds, "may not specify a duration larger than 2^32 seconds"))
     return found
 
 
 def validate_update(new: Object, old: Object) -> Errors:
     spec, before = new["spec"], old["spec"]
     found = validate_create(new)
-    for key in ("attachRequired", "fsGroupPolicy", "volumeLifecycleModes"):
-        found += checks.immutable(spec.get(key), before.get(key), f"spec.{key}")
-    return found
+    # The path is upstream's.
+    found += checks.immutable(spec.get("attachRequired"), before.get("attachRequired"), "spec.attachedRequired")
+    key = "volumeLifecycleModes"
+    return found + checks.immutable(spec.get(key), before.get(key), f"spec.{key}")
+
+
+def warn_create(obj: Object) -> list[str]:
+    spec = obj["spec"]
+    if not spec.get("tokenRequests") or spec.get("serviceAccountTokenInSecrets") is not None:
+        return []
+    return [
+        "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible "
+        "logging of tokens in volume attributes"
+    ]
+
+
+def warn_update(new: Object, old: Object) -> list[str]:
+    return warn_create(new)
 
 
 def columns(obj: Object, now: float) -> list[Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, field, names, printing, served
+from kijabi.api import checks, field, names, oldlabels, printing, served
 from kijabi.api.checks import Errors
 from kijabi.api.resource import Object
+from kijabi.api.storage import csi
 
 RESOURCE = served.find("storage.k8s.io/v1", "storageclasses")
 COLUMNS = (
@@ -21,7 +22,8 @@ _DEFAULT = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.ku
 
 
 def default(obj: Object) -> None:
-    obj.setdefault("reclaimPolicy", "Delete")
+    if not obj.get("reclaimPolicy"):
+        obj["reclaimPolicy"] = "Delete"
     obj.setdefault("volumeBindingMode", "Immediate")
 
 
@@ -32,28 +34,66 @@ def is_default(obj: Object) -> bool:
 
 
 def validate_create(obj: Object) -> Errors:
+    found = csi.qualified(obj.get("provisioner"), "provisioner")
+    found += csi.parameters(obj.get("parameters"), "parameters")
+    if obj.get("reclaimPolicy") not in ("Delete", "Retain"):
+        found.append(field.not_supported("reclaimPolicy", obj.get("reclaimPolicy", ""), ("Delete", "Retain")))
+    modes = ("Immediate", "WaitForFirstConsumer")
+    if obj.get("volumeBindingMode") not in modes:
+        found.append(field.not_supported("volumeBindingMode", obj.get("volumeBindingMode", ""), modes))
+    return found + _topologies(obj.get("allowedTopologies") or [])
+
+
+def _topologies(terms: list[Object]) -> Errors:
     found: Errors = []
-    if not obj.get("provisioner"):
-        found.append(field.required("provisioner"))
-    else:
-        found += checks.word(obj["provisioner"].lower(), "provisioner", names.label_key)
-    for key in obj.get("parameters") or ():
-        if not key:
-            found.append(field.invalid("parameters", key, "field can not be empty."))
-    found += checks.optional(obj.get("reclaimPolicy"), "reclaimPolicy", ("Delete", "Retain"))
-    choices = ("Immediate", "WaitForFirstConsumer")
-    return found + checks.one_of(obj.get("volumeBindingMode"), "volumeBindingMode", choices)
+    # Upstream compares with as many empty terms as there are terms, so an empty one is always one too many.
+    seen: list[dict[str, set[str]]] = [{} for _ in terms]
+    for position, term in enumerate(terms):
+        path = f"allowedTopologies[{position}].matchLabelExpressions"
+        wanted: dict[str, set[str]] = {}
+        for number, expression in enumerate(term.get("matchLabelExpressions") or ()):
+            found += _expression(expression, wanted, field.index(path, number))
+        found += [field.duplicate(path, "") for other in seen if other == wanted]
+        seen.append(wanted)
+    return found
+
+
+def _expression(expression: Object, wanted: dict[str, set[str]], path: str) -> Errors:
+    key, values = expression.get("key", ""), expression.get("values") or ()
+    found: Errors = [] if values else [field.required(field.child(path, "values"))]
+    seen: set[str] = set()
+    for position, value in enumerate(values):
+        if value in seen:
+            found.append(field.duplicate(field.index(field.child(path, "values"), position), value))
+        seen.add(value)
+    found += checks.word(key, field.child(path, "key"), names.label_key)
+    if key in wanted:
+        found.append(field.duplicate(field.child(path, "key"), key))
+    wanted[key] = seen
+    return found
+
+
+_IMMUTABLE = ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode")
 
 
 def validate_update(new: Object, old: Object) -> Errors:
     found: Errors = []
-    if (new.get("parameters") or {}) != (old.get("parameters") or {}):
-        found.append(field.forbidden("parameters", "updates to parameters are forbidden."))
-    if new.get("provisioner") != old.get("provisioner"):
-        found.append(field.forbidden("provisioner", "updates to provisioner are forbidden."))
-    if new.get("reclaimPolicy") != old.get("reclaimPolicy"):
-        found.append(field.forbidden("reclaimPolicy", "updates to reclaimPolicy are forbidden."))
-    return found + checks.immutable(new.get("volumeBindingMode"), old.get("volumeBindingMode"), "volumeBindingMode")
+    for key in _IMMUTABLE:
+        found += checks.immutable(new.get(key), old.get(key), key)
+    return found
+
+
+def warn_create(obj: Object) -> list[str]:
+    return [
+        f"allowedTopologies[{position}].matchLabelExpressions[{number}].key: {oldlabels.ADVICE[expression['key']]}"
+        for position, term in enumerate(obj.get("allowedTopologies") or ())
+        for number, expression in enumerate(term.get("matchLabelExpressions") or ())
+        if expression.get("key") in oldlabels.ADVICE
+    ]
+
+
+def warn_update(new: Object, old: Object) -> list[str]:
+    return warn_create(new)
 
 
 def columns(obj: Object, now: float) -> list[Any]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, field, names, printing, served
+from kijabi.api import field, printing, served
 from kijabi.api.checks import Errors
 from kijabi.api.resource import Object
+from kijabi.api.storage import csi
 
 RESOURCE = served.find("storage.k8s.io/v1", "volumeattributesclasses")
 COLUMNS = (printing.NAME, printing.text("DriverName", "The driver that knows the parameters."), printing.AGE)
 
 
 def validate_create(obj: Object) -> Errors:
-    found = checks.required_word(obj.get("driverName"), "driverName", names.dns_subdomain)
+    found = csi.qualified(obj.get("driverName"), "driverName")
     if not obj.get("parameters"):
         found.append(field.required("parameters", "must contain at least one key/value pair"))
-    return found
+    return found + csi.parameters(obj.get("parameters"), "parameters")
 
 
 def validate_update(new: Object, old: Object) -> Errors:
