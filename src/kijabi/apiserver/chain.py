@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -54,6 +54,25 @@ class Elsewhere(Protocol):
     async def answer(self, context: RequestContext, found: Any) -> http.Response: ...
 
 
+class Several:
+    """The first of several that says it serves a group version."""
+
+    def __init__(self, parts: Sequence[Elsewhere]) -> None:
+        self._parts = tuple(parts)
+
+    def find(self, info: RequestInfo) -> Any:
+        for part in self._parts:
+            found = part.find(info)
+            if found is not None:
+                return part, found
+        return None
+
+    async def answer(self, context: RequestContext, found: Any) -> http.Response:
+        part, inner = found
+        response: http.Response = await part.answer(context, inner)
+        return response
+
+
 @dataclass(slots=True)
 class Steps:
     """What a server is made of beside its registry. ``specials`` answer what the generic verbs do not."""
@@ -82,6 +101,7 @@ class ApiServer:
         self.access = steps.access
         self._verbs = verbs
         self._steps = steps
+        self._impersonation = impersonation.Impersonation(steps.authorizer, denial.forbidden)
         self._endpoints = registry.endpoints
         self._specials = {
             (key.group, key.resource, key.subresource, key.method): special for key, special in steps.specials.items()
@@ -172,9 +192,10 @@ class ApiServer:
         if "impersonate-" in "".join(request.headers).lower():
             # As read from a connection they cannot be changed.
             request.headers = CIMultiDict(request.headers)
-            user = await impersonation.impersonate(user, request.headers, self._steps.authorizer, denial.forbidden)
+            acting = await self._impersonation.impersonate(_asked(user, info), request.headers)
+            user = acting.user
             if self._steps.audit is not None and (trail := contract.TRAIL.get()) is not None:
-                trail.impersonated = user
+                trail.impersonated, trail.constraint = user, acting.constraint
         context = RequestContext(request, info, user, self._steps.access)
         if request.notes:
             context.warnings += request.notes
@@ -264,21 +285,7 @@ class ApiServer:
     # --- whether
 
     async def _authorize(self, context: RequestContext) -> None:
-        info = context.info
-        attributes = Attributes(
-            context.user,
-            info.verb,
-            info.namespace,
-            info.api_group,
-            info.api_version,
-            info.resource,
-            info.subresource,
-            info.name,
-            info.path,
-            info.is_resource,
-            info.field_selector,
-            info.label_selector,
-        )
+        attributes = _asked(context.user, context.info)
         decision = await self._steps.authorizer.authorize(attributes)
         if self._steps.audit is not None and (trail := contract.TRAIL.get()) is not None:
             allowed = decision.verdict is Verdict.ALLOW
@@ -322,6 +329,23 @@ class ApiServer:
         if any(info.api_group == group and info.api_version == version for group, version, _ in self._endpoints):
             raise no_such_resource()
         return _no_page()
+
+
+def _asked(user: UserInfo, info: RequestInfo) -> Attributes:
+    return Attributes(
+        user,
+        info.verb,
+        info.namespace,
+        info.api_group,
+        info.api_version,
+        info.resource,
+        info.subresource,
+        info.name,
+        info.path,
+        info.is_resource,
+        info.field_selector,
+        info.label_selector,
+    )
 
 
 _NO_INFO = RequestInfo(False, "", "")

@@ -136,6 +136,8 @@ class Trail(Protocol):
     """What the audit log keeps of the request under way (``audit.trail``)."""
 
     impersonated: UserInfo | None
+    # The verb that allowed it, where that was a constrained one.
+    constraint: str
 
     @property
     def decision(self) -> Decided: ...

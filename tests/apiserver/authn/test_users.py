@@ -185,21 +185,133 @@ class Allow:
 )
 async def test_whom_one_may_act_as(headers, allowed, becomes):
     fields = CIMultiDict([*headers, ("Accept", "*/*")])
-    assert await impersonation.impersonate(ANN, fields, Allow(*allowed), denial.forbidden) == becomes
+    assert (await acting(fields, *allowed)).user == becomes
     assert list(fields) == ["Accept"]
 
 
+def request_of(user=ANN):
+    return contract.Attributes(user, "list", "ns", "", "v1", "pods")
+
+
+async def acting(headers, *allowed, user=ANN):
+    one = impersonation.Impersonation(Allow(*allowed), denial.forbidden)
+    return await one.impersonate(request_of(user), CIMultiDict(headers) if isinstance(headers, list) else headers)
+
+
 async def test_each_part_must_be_allowed():
-    fields = CIMultiDict([("Impersonate-User", "bob"), ("Impersonate-Group", "system:masters")])
-    allow = Allow(("impersonate", "users", "", "", "bob"))
+    """Where no mode allows it, the refusal is told in the words of the first that is about such a user."""
+    headers = [("Impersonate-User", "bob"), ("Impersonate-Group", "a")]
+    one = impersonation.Impersonation(Allow(("impersonate", "users", "", "", "bob")), denial.forbidden)
     with pytest.raises(errors.Forbidden) as caught:
-        await impersonation.impersonate(ANN, fields, allow, denial.forbidden)
+        await one.impersonate(request_of(), CIMultiDict(headers))
     assert caught.value.message == (
-        'groups "system:masters" is forbidden: User "ann" cannot impersonate resource "groups" in API group "" '
+        'pods is forbidden: User "ann" cannot impersonate-on:user-info:list resource "pods" in API group "" '
+        'in the namespace "ns": no'
+    )
+    # Once the older verb has served him, it is its words.
+    await one.impersonate(request_of(), CIMultiDict(headers[:1]))
+    with pytest.raises(errors.Forbidden) as caught:
+        await one.impersonate(request_of(), CIMultiDict(headers))
+    assert caught.value.message == (
+        'groups "a" is forbidden: User "ann" cannot impersonate resource "groups" in API group "" '
         "at the cluster scope: no"
     )
 
 
-async def test_groups_need_a_user():
-    with pytest.raises(errors.BadRequest, match="without impersonating a user"):
-        await impersonation.impersonate(ANN, CIMultiDict({"Impersonate-Group": "a"}), Allow(), denial.forbidden)
+SA = contract.UserInfo(
+    "system:serviceaccount:ns:agent",
+    groups=("system:serviceaccounts",),
+    extra={"authentication.kubernetes.io/node-name": ("n1",), "authentication.kubernetes.io/node-uid": ("u",)},
+)
+NODE_GROUPS = ("system:nodes", "system:authenticated")
+
+
+def on(mode, verb="list"):
+    return (f"impersonate-on:{mode}:{verb}", "pods", "", "ns", "")
+
+
+@pytest.mark.parametrize(
+    ("user", "headers", "allowed", "mode", "groups"),
+    [
+        pytest.param(
+            SA, {"User": "system:node:n1"}, [("impersonate:associated-node", "nodes", "", "", "*")],
+            "associated-node", NODE_GROUPS, id="own-node",
+        ),
+        pytest.param(
+            ANN, {"User": "system:node:n1"}, [("impersonate:arbitrary-node", "nodes", "", "", "n1")],
+            "arbitrary-node", NODE_GROUPS, id="any-node",
+        ),
+        pytest.param(
+            SA, {"User": "system:node:n2"}, [("impersonate:arbitrary-node", "nodes", "", "", "n2")],
+            "arbitrary-node", NODE_GROUPS, id="another's-node",
+        ),
+        pytest.param(
+            ANN, {"User": "system:serviceaccount:a:b"},
+            [("impersonate:serviceaccount", "serviceaccounts", "", "a", "b")],
+            "serviceaccount", ("system:serviceaccounts", "system:serviceaccounts:a", "system:authenticated"),
+            id="account",
+        ),
+        pytest.param(
+            ANN, {"User": "bob", "Group": "dev", "Uid": "7"},
+            [
+                ("impersonate:user-info", "users", "", "", "bob"),
+                ("impersonate:user-info", "groups", "", "", "dev"),
+                ("impersonate:user-info", "uids", "", "", "7"),
+            ],
+            "user-info", ("dev", "system:authenticated"), id="anybody-else",
+        ),
+    ],
+)  # fmt: skip
+async def test_constrained_ways_of_acting_as_another(user, headers, allowed, mode, groups):
+    sent = [(f"Impersonate-{name}", value) for name, value in headers.items()]
+    found = await acting(sent, on(mode), *allowed, user=user)
+    assert (found.constraint, found.user.groups) == (f"impersonate:{mode}", groups)
+    for missing in (on(mode), *allowed):
+        with pytest.raises(errors.Forbidden):
+            await acting(sent, *({on(mode), *allowed} - {missing}), user=user)
+    with pytest.raises(errors.Forbidden):
+        await acting(sent, on(mode, "get"), *allowed, user=user)
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "text"),
+    [
+        ("Group", "system:masters", "impersonating the system:masters group is not allowed"),
+        ("Group", "", "impersonating the empty string group is not allowed"),
+        ("Extra-foo", "x", 'must be a domain-prefixed path (such as "acme.io/foo")'),
+        ("Extra-a.io%2Ffoo", "", "impersonating the empty string value in extra is not allowed"),
+    ],
+)
+async def test_what_the_constrained_way_never_allows(header, value, text):
+    sent = [("Impersonate-User", "bob"), (f"Impersonate-{header}", value)]
+    with pytest.raises(errors.Forbidden) as refused:
+        await acting(sent, on("user-info"), ("impersonate:user-info", "users", "", "", "bob"))
+    assert text in refused.value.message
+
+
+async def test_many_groups_may_be_allowed_at_once():
+    sent = [("Impersonate-User", "bob"), *(("Impersonate-Group", f"g{number}") for number in range(4))]
+    known = (on("user-info"), ("impersonate:user-info", "users", "", "", "bob"))
+    found = await acting(sent, *known, ("impersonate:user-info", "groups", "", "", "*"))
+    assert found.user.groups == ("g0", "g1", "g2", "g3", "system:authenticated")
+
+
+@pytest.mark.parametrize(
+    ("headers", "text"),
+    [
+        (
+            {"Impersonate-Group": "a"},
+            'requested &user.DefaultInfo{Name:"", UID:"", Groups:[]string{"a"}, Extra:map[string][]string(nil)} '
+            "without impersonating a user name",
+        ),
+        (
+            {"Impersonate-Extra-Scopes": "s"},
+            'requested &user.DefaultInfo{Name:"", UID:"", Groups:[]string(nil), '
+            'Extra:map[string][]string{"scopes":[]string{"s"}}} without impersonating a user name',
+        ),
+    ],
+)
+async def test_parts_need_a_user(headers, text):
+    with pytest.raises(errors.BadRequest) as refused:
+        await acting(CIMultiDict(headers))
+    assert refused.value.message == text

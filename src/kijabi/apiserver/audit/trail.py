@@ -51,6 +51,7 @@ class Trail:
     clock: clock.Clock
     annotations: dict[str, str] = field(default_factory=dict)
     impersonated: UserInfo | None = None
+    constraint: str = ""
 
     def annotate(self, key: str, value: str) -> None:
         """Keep a fact about the request. The first value of a key stays, as upstream does it."""
@@ -116,6 +117,8 @@ class Trail:
         }
         if self.impersonated is not None and stage != policy.RECEIVED:
             event["impersonatedUser"] = _user(self.impersonated)
+            if self.constraint:
+                event["authenticationMetadata"] = {"impersonationConstraint": self.constraint}
         sources = source_addresses(request)
         if sources:
             event["sourceIPs"] = sources
