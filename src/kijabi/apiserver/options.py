@@ -107,6 +107,8 @@ class Options:
     apiserver_count: int = 1
     # The in-process cluster leaves the kubernetes Service's endpoints alone: there is no socket to point at.
     endpoint_reconciler_type: str = "lease"
+    # Ours: serve metrics.k8s.io from the kubelets' own figures, unless an APIService names another server for it.
+    enable_resource_metrics: bool = True
     # The audit log: nothing is kept without a policy and one of the two places.
     audit_policy_file: str = ""
     audit_log_path: str = ""

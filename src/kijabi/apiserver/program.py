@@ -33,6 +33,7 @@ from kijabi.apiserver import (
     openapi,
     outbound,
     proxies,
+    resourcemetrics,
     server,
     specials,
     storage,
@@ -75,6 +76,7 @@ class Assembly:
     fairness: fairness.Fairness | None = None
     aggregation: aggregation.Aggregation | None = None
     custom: crds.serving.CustomResources | None = None
+    usage: resourcemetrics.ResourceMetrics | None = None
     # What authentication and authorization keep running, by name, and how they are closed.
     jobs: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
     closers: Sequence[Callable[[], Awaitable[None]]] = ()
@@ -103,6 +105,9 @@ class Assembly:
         self.tasks.keep(self.repair.run, "service-repair")
         if self.aggregation is not None:
             await self.aggregation.start(self.tasks)
+        if self.usage is not None:
+            await self.usage.ensure_role()
+            self.usage.collector.start(self.tasks)
         self.state.ready = True
 
     async def stop_serving(self) -> None:
@@ -195,6 +200,10 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
     )
     if aggregated is not None:
         measure.also(aggregated.metrics)
+    usage = None
+    if options.enable_resource_metrics:
+        usage = resourcemetrics.ResourceMetrics(access, forwarding.kubelets, forwarding.relay, extra.clock)
+        listing.offer("metrics", [usage.offered()])
     pages = StandardPages(
         listing,
         _health(state, reg, heartbeat, encryption),
@@ -215,7 +224,7 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
         auditor,
         fair,
         options.request_timeout,
-        aggregated.elsewhere if aggregated is not None else None,
+        chain.Several([one for one in (aggregated.elsewhere if aggregated is not None else None, usage) if one]),
         authentication.is_proxy,
     )
     api = chain.ApiServer(reg, Verbs(reg, deadlines, options.min_request_timeout), steps)
@@ -239,6 +248,7 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
         fair,
         aggregated,
         custom,
+        usage,
         {**authentication.jobs, **authorization.jobs},
         (*authentication.closers, authorization.close),
     )

@@ -19,10 +19,11 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 @dataclass(frozen=True, slots=True)
 class Forwarding:
-    """``handlers`` for the router; ``relay`` is to be closed at the end."""
+    """``handlers`` for the router; ``relay`` is to be closed at the end. ``kubelets`` knows the way to them."""
 
     handlers: Mapping[contract.SpecialKey, contract.Special]
     relay: relay.Relay
+    kubelets: pods.Kubelets
 
 
 def build(access: contract.Access, options: options_.Options) -> Forwarding:
@@ -41,4 +42,4 @@ def build(access: contract.Access, options: options_.Options) -> Forwarding:
     for resource, proxy in (("nodes", outside.node), ("pods", outside.pod), ("services", outside.service)):
         for method in _METHODS:
             handlers[contract.SpecialKey("", resource, "proxy", method)] = proxy
-    return Forwarding(handlers, wire)
+    return Forwarding(handlers, wire, kubelets)
