@@ -5,7 +5,7 @@ Source: "Server-Side Apply"; structured-merge-diff's Updater.Apply; k8s.io/apima
 
 from __future__ import annotations
 
-import copy
+from typing import Any
 
 from kijabi.api.managed import comparing, entries, lastapplied, merging, removing, sets, updating, validating
 from kijabi.api.managed.conflicts import ApplyConflict, Conflict
@@ -24,7 +24,9 @@ class Unusable(ValueError):
 
 
 def apply(view: View, live: Object, applied: Object, manager: str, force: bool, now: float) -> Object:
-    """The new object with its managed fields; ``live`` is ``{}`` for a creation. Neither argument is changed.
+    """The new object with its managed fields; ``live`` is ``{}`` for a creation.
+
+    Neither argument is changed, but the new object shares what did not change with ``live``.
 
     Raises ApplyConflict for fields that others own, unless ``force``, and Unusable.
     """
@@ -52,7 +54,8 @@ def _apply(
 ) -> Object:
     if view.changeable:
         known = [entry.limited(removing.reconcile(view.shape, entry.fields)) for entry in known]
-    new = merging.merge(view.shape, live, applied)
+    # Values of what is applied come to stand in the new object, which is changed later, and it may be applied again.
+    new = merging.merge(view.shape, live, copied(applied))
     mine = Entry(manager, APPLY, view.api_version, view.subresource, "", {})
     mine.fields = view.filtered(comparing.collect(view.shape, applied))
     before = next((entry for entry in known if entry.identity == mine.identity), None)
@@ -72,9 +75,16 @@ def _apply(
     if mine.fields:
         same = before is not None and before.api_version == mine.api_version and before.time == mine.time
         left.append(before if before is not None and same and before.fields == mine.fields else mine)
-    new = copy.deepcopy(new)
+    new = {**new, "metadata": dict(new.get("metadata") or {})}
     entries.put(new, left)
     return new
+
+
+def copied(value: Any) -> Any:
+    """A copy of plain data."""
+    if isinstance(value, dict):
+        return {key: copied(item) if isinstance(item, dict | list) else item for key, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value
 
 
 def _without_managed(live: Object) -> Object:
@@ -121,6 +131,9 @@ def _pruned(view: View, merged: Object, mine: Entry, before: Entry, others: list
     """
     past = _in_version(view, merged, before.api_version)
     if past is None:
+        return merged
+    if before.api_version == mine.api_version and not sets.difference(before.fields, mine.fields):
+        # All that was applied before is applied again.
         return merged
     shape, there = past
     last = removing.with_named(shape, before.fields)

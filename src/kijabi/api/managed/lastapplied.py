@@ -31,9 +31,11 @@ def fields(view: View, live: Object) -> Set | None:
 
 def refresh(obj: Object, applied: Object) -> None:
     """Keep the annotation true where there is one, for clients that still apply on their side."""
-    annotations = (obj.get("metadata") or {}).get("annotations") or {}
+    annotations = dict((obj.get("metadata") or {}).get("annotations") or {})
     if not annotations.get(ANNOTATION):
         return
+    # The map itself may be that of the object before.
+    obj["metadata"]["annotations"] = annotations
     meta = dict(applied.get("metadata") or {})
     kept = {key: value for key, value in (meta.get("annotations") or {}).items() if key != ANNOTATION}
     meta["annotations"] = kept
