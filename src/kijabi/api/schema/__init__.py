@@ -75,6 +75,11 @@ class Schemas:
             return []
         return check.Walk().run(kind, obj)
 
+    def is_settled(self, gvk: Kind, part: dict[str, Any]) -> bool:
+        """Whether some fields of an object are exactly as they are stored: ``check`` would find and change nothing."""
+        kind = self.type_of(gvk)
+        return kind is None or self._tests.of(kind)(part)
+
     def _documents(self) -> openapi.Documents:
         # Read anew for each of the three forms, and not kept: with all descriptions it is larger than the rest of an
         # idle server.

@@ -21,10 +21,13 @@ class DefaultTolerationSeconds(plugin.Plugin):
             return
         spec = attributes.object["spec"]
         there = spec.get("tolerations") or []
+        tolerated = {one.get("key", "") for one in there if one.get("effect", "") in ("", "NoExecute")}
+        if "" in tolerated or tolerated.issuperset(_TAINTS):
+            return
         added = [
             {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": SECONDS}
             for key in _TAINTS
-            if not any(one.get("key", "") in ("", key) and one.get("effect", "") in ("", "NoExecute") for one in there)
+            if key not in tolerated
         ]
         if added:
             spec["tolerations"] = [*there, *added]

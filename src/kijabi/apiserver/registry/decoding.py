@@ -119,13 +119,15 @@ def check(
     warnings: list[str],
     duplicates: list[str],
     body: bytes = b"",
+    touched: frozenset[str] | None = None,
 ) -> None:
     """Check against the schema, which also drops unknown fields and nulls. Raises BadRequest.
 
-    ``body`` is the JSON that duplicates were found in.
+    ``body`` is the JSON that duplicates were found in. ``touched`` are the only fields of an object out of the store
+    that may not be as they were.
     """
     strict = list(duplicates)
-    if schemas is not None:
+    if schemas is not None and not _is_settled(obj, gvk, schemas, touched):
         problems = schemas.check(gvk, obj)
         fatal = [str(problem) for problem in problems if problem.fatal]
         if fatal:
@@ -138,6 +140,12 @@ def check(
         raise schema.refuse(gvk, strict, strict=True)
     if directive == "Warn":
         warnings.extend(strict)
+
+
+def _is_settled(obj: Object, gvk: tuple[str, str, str], schemas: Typing, touched: frozenset[str] | None) -> bool:
+    if touched is None or not isinstance(schemas, schema.Schemas):
+        return False
+    return schemas.is_settled(gvk, {key: obj[key] for key in touched if key in obj})
 
 
 def _in_order(texts: list[str], body: bytes) -> list[str]:

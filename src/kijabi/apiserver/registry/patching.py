@@ -39,6 +39,7 @@ class Patcher:
         self._body = context.request.body
         self._patch = self._parse(self._body)
         self._strict = self._duplicates(self._body) if directive != "Ignore" else []
+        self._touched = self._fields()
 
     def _parse(self, body: bytes) -> Any:
         try:
@@ -60,6 +61,12 @@ class Patcher:
             )
         return parsed
 
+    def _fields(self) -> frozenset[str] | None:
+        """The fields of the object that the patch is about; None where it may be about any."""
+        if self._type == JSON_PATCH:
+            return None
+        return None if any(key[:1] == "$" for key in self._patch) else frozenset(self._patch)
+
     def _duplicates(self, body: bytes) -> list[str]:
         prefix = "json patch " if self._type == JSON_PATCH else ""
         return [prefix + text for text in decoding.find_duplicates(body, self._patch)]
@@ -74,7 +81,7 @@ class Patcher:
         decoding.check_type(new, self._gvk)
         warned: list[str] = []
         try:
-            decoding.check(new, self._gvk, self._schemas, self._directive, warned, self._strict)
+            decoding.check(new, self._gvk, self._schemas, self._directive, warned, self._strict, touched=self._touched)
         except errors.BadRequest as error:
             raise self._refused(new, error) from error
         self._warnings.extend(text for text in warned if text not in self._warnings)

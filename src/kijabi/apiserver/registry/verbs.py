@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -307,6 +308,7 @@ def not_allowed() -> errors.MethodNotAllowed:
     return errors.MethodNotAllowed("the server does not allow this method on the requested resource")
 
 
+@functools.lru_cache(maxsize=256)
 def _as_update(options: params.WriteOptions) -> params.WriteOptions:
     # Admission hears of a patch as of the update that it comes to.
     return replace(options, kind="UpdateOptions")
