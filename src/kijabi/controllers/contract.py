@@ -12,6 +12,9 @@ from kijabi.client import events, informer, rest, workqueue
 from kijabi.controllers import options as options_
 from kijabi.kit import clock, tasks
 
+# The account of a controller that works as the process itself.
+OWN_IDENTITY = ""
+
 Reconcile = Callable[[str], Awaitable[float | None]]
 
 

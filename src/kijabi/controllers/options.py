@@ -31,6 +31,10 @@ class Options:
     service_account_private_key_file: str = field(
         default="", metadata={"help": "Key that signs service-account tokens."}
     )
+    legacy_service_account_token_clean_up_period: float = field(
+        default=365 * 86400.0,
+        metadata={"help": "How long a generated token may be unused before it is marked, and then deleted."},
+    )
     allocate_node_cidrs: bool = field(default=False, metadata={"help": "Give each node a range of pod addresses."})
     cluster_cidr: str = field(default="", metadata={"help": "Range that pod addresses come from."})
     node_cidr_mask_size: int = field(default=24, metadata={"help": "Size of each node's range."})

@@ -30,7 +30,11 @@ async def lead(
     ``client`` follows resources for all of them; ``client_of`` gives each controller its own to write with.
     """
     informers = informer.Informers(client, timepiece)
-    context = contract.Context(client_of, informers, options, timepiece)
+
+    def chosen_client(account: str) -> rest.Client:
+        return client if account == contract.OWN_IDENTITY else client_of(account)
+
+    context = contract.Context(chosen_client, informers, options, timepiece)
     controllers = [make(context) for make in roster.chosen(options.controllers).values()]
     async with tasks.nursery("controller-manager", timepiece) as nursery:
         informers.start(nursery)
@@ -60,7 +64,8 @@ async def _lead_with_accounts(client: rest.Client, options: Options) -> None:
     own = accounts.Accounts(client, options.kubeconfig)
     async with tasks.nursery("accounts") as nursery:
         try:
-            await own.prepare({make.account for make in roster.chosen(options.controllers).values()})
+            chosen = roster.chosen(options.controllers).values()
+            await own.prepare({make.account for make in chosen} - {contract.OWN_IDENTITY})
             nursery.keep(own.renew, "tokens")
             await lead(client, options, own.client_of)
         finally:

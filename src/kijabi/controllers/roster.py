@@ -9,6 +9,7 @@ from kijabi.controllers import (
     clusterroleaggregation,
     contract,
     endpoints,
+    legacytokens,
     namespace,
     nodeipam,
     nodelifecycle,
@@ -17,6 +18,7 @@ from kijabi.controllers import (
     replicaset,
     rootca,
     serviceaccount,
+    serviceaccounttokens,
     servicecidrs,
     tainteviction,
     ttlafterfinished,
@@ -46,6 +48,7 @@ class Make(Protocol):
 
 
 ALL: dict[str, Make] = {
+    "serviceaccount-token-controller": serviceaccounttokens.ServiceAccountTokens,
     "serviceaccount-controller": serviceaccount.ServiceAccounts,
     "root-ca-certificate-publisher-controller": rootca.RootCaPublisher,
     "node-ipam-controller": nodeipam.NodeIpam,
@@ -73,6 +76,7 @@ ALL: dict[str, Make] = {
     "token-cleaner-controller": token_cleaner.TokenCleaner,
     "clusterrole-aggregation-controller": clusterroleaggregation.ClusterRoleAggregation,
     "validatingadmissionpolicy-status-controller": validatingadmissionpolicystatus.PolicyStatus,
+    "legacy-serviceaccount-token-cleaner-controller": legacytokens.LegacyTokenCleaner,
     "service-cidr-controller": servicecidrs.ServiceCidrs,
     "persistentvolumeclaim-protection-controller": protection.ClaimProtection,
     "persistentvolume-protection-controller": protection.VolumeProtection,

@@ -111,6 +111,7 @@ class InProcess:
         chosen = controller_options.Options(
             controllers=self._controllers,
             root_ca_file=str(self.directory / "ca.crt"),
+            service_account_private_key_file=str(self.directory / "sa.key"),
             cluster_signing_cert_file=str(self.directory / "ca.crt"),
             cluster_signing_key_file=str(self.directory / "ca.key"),
             allocate_node_cidrs=True,
