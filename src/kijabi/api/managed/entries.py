@@ -159,6 +159,11 @@ def encode(entries: list[Entry]) -> list[Object]:
 
 
 def _raw(entry: Entry) -> Object:
+    return written(entry.limited(sets.ordered(entry.fields)))
+
+
+def written(entry: Entry) -> Object:
+    """An entry whose fields are in order, as it is stored."""
     raw: Object = {}
     if entry.manager:
         raw["manager"] = entry.manager
@@ -167,7 +172,7 @@ def _raw(entry: Entry) -> Object:
     if entry.time:
         raw["time"] = entry.time
     raw["fieldsType"] = "FieldsV1"
-    raw["fieldsV1"] = sets.ordered(entry.fields)
+    raw["fieldsV1"] = entry.fields
     if entry.subresource:
         raw["subresource"] = entry.subresource
     return raw

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kijabi.api.managed import comparing, entries, sets
+from kijabi.api.managed import appearing, comparing, entries, sets
 from kijabi.api.managed.entries import UPDATE, Entry, Object, View
 from kijabi.api.managed.sets import Set
 
@@ -27,9 +27,21 @@ def update(view: View, old: Object, new: Object, manager: str, now: float) -> No
     known = _chosen(view, meta.pop("managedFields", None), live)
     if not known and before.get("uid"):
         return
+    if not old and not known:
+        meta |= _first(view, new, manager or "unknown", now)
+        return
     found = advance(view, old, new, known, manager or "unknown", now)
     if found:
         meta["managedFields"] = entries.encode(found)
+
+
+def _first(view: View, new: Object, manager: str, now: float) -> Object:
+    """The metadata that says that all of a new object is its creator's."""
+    fields = entries.tracked(view.filtered(appearing.appeared(view.shape, new)))
+    if not fields:
+        return {}
+    mine = Entry(manager, UPDATE, view.api_version, view.subresource, entries.moment(now), fields)
+    return {"managedFields": [entries.written(mine)]}
 
 
 def _chosen(view: View, given: list[Object] | None, live: list[Object] | None) -> list[Entry]:
