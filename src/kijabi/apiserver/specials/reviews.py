@@ -5,7 +5,7 @@ Source: the API reference, authentication.k8s.io/v1 and authorization.k8s.io/v1;
 
 from __future__ import annotations
 
-from kijabi.api import errors, field, timestamps
+from kijabi.api import errors, field, names, timestamps
 from kijabi.apiserver import configfiles, contract
 from kijabi.apiserver.authn import bearer
 from kijabi.apiserver.authz import union
@@ -15,6 +15,7 @@ from kijabi.kit import clock, http
 Object = contract.Object
 
 _AUTHORIZATION = "authorization.k8s.io"
+_OPERATORS = ("In", "NotIn")
 
 
 class TokenReviews:
@@ -69,7 +70,9 @@ class AccessReviews:
     async def review(self, context: contract.RequestContext) -> http.Response:
         """SubjectAccessReview: may this user do that?"""
         review = context.access.decode(context)
-        self._check(review, "SubjectAccessReview", about_others=True)
+        # Its namespace is nobody's: the kind has none.
+        (review.get("metadata") or {}).pop("namespace", None)
+        self._check(review, about_others=True)
         return await self._answer(context, review, subject(review["spec"]))
 
     async def review_local(self, context: contract.RequestContext) -> http.Response:
@@ -82,17 +85,15 @@ class AccessReviews:
             raise errors.BadRequest(
                 "the namespace of the provided object does not match the namespace sent on the request"
             )
-        self._check(review, "LocalSubjectAccessReview", about_others=True, local=True)
-        if spec["resourceAttributes"].get("namespace", "") != namespace:
-            where = spec["resourceAttributes"].get("namespace", "")
-            raise errors.BadRequest(f"spec.resourceAttributes.namespace must match namespace: {where}")
         review.setdefault("metadata", {})["namespace"] = namespace
+        self._check(review, about_others=True, local=True)
         return await self._answer(context, review, subject(spec))
 
     async def review_self(self, context: contract.RequestContext) -> http.Response:
         """SelfSubjectAccessReview: ``kubectl auth can-i``."""
         review = context.access.decode(context)
-        self._check(review, "SelfSubjectAccessReview", about_others=False)
+        (review.get("metadata") or {}).pop("namespace", None)
+        self._check(review, about_others=False)
         return await self._answer(context, review, context.user)
 
     async def rules(self, context: contract.RequestContext) -> http.Response:
@@ -123,10 +124,11 @@ class AccessReviews:
             status["evaluationError"] = configfiles.aggregated(told.problems)
         return status
 
-    def _check(self, review: Object, kind: str, *, about_others: bool, local: bool = False) -> None:
+    def _check(self, review: Object, *, about_others: bool, local: bool = False) -> None:
         found = problems(review, about_others=about_others, local=local)
         if found:
-            raise errors.invalid(kind, "", found, _AUTHORIZATION)
+            # Upstream does not name the kind.
+            raise errors.invalid("", "", found, _AUTHORIZATION)
 
     async def _answer(self, context: contract.RequestContext, review: Object, user: contract.UserInfo) -> http.Response:
         decision = await self._authorizer.authorize(attributes(review["spec"], user))
@@ -194,22 +196,76 @@ def selector_problems(spec: Object) -> list[str]:
 
 def problems(review: Object, *, about_others: bool, local: bool = False) -> list[field.Error]:
     spec = review.get("spec") or {}
-    asked, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    asked, other = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     found = []
-    if asked is not None and path is not None and not local:
+    if asked is not None and other is not None:
         text = "cannot be specified in combination with resourceAttributes"
-        found.append(field.invalid("spec.nonResourceAttributes", path, text))
-    if asked is None and (path is None or local):
+        found.append(field.invalid("spec.nonResourceAttributes", _shown(other), text))
+    if asked is None and other is None:
         text = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
         found.append(field.invalid("spec.resourceAttributes", None, text))
-    if local and path is not None:
-        found.append(field.invalid("spec.nonResourceAttributes", path, "disallowed on this kind of request"))
     if about_others and not spec.get("user") and not spec.get("groups"):
         found.append(field.invalid("spec.user", "", "at least one of user or group must be specified"))
-    meta = {key: value for key, value in (review.get("metadata") or {}).items() if value}
-    for key in ("managedFields", "creationTimestamp", *(("namespace",) if local else ())):
-        meta.pop(key, None)
-    if meta:
-        text = "must be empty except for namespace" if local else "must be empty"
-        found.append(field.invalid("metadata", review["metadata"], text))
+    for key in ("fieldSelector", "labelSelector"):
+        found += _selector((asked or {}).get(key), f"spec.resourceAttributes.{key}", key == "labelSelector")
+    return found + _metadata(review.get("metadata") or {}, local) + (_local(review) if local else [])
+
+
+def _shown(other: Object) -> Object:
+    """With the names of Go's fields, as messages show it."""
+    return {"Path": other.get("path", ""), "Verb": other.get("verb", "")}
+
+
+def _local(review: Object) -> list[field.Error]:
+    spec = review.get("spec") or {}
+    asked, other = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    found = []
+    if asked is not None and asked.get("namespace", "") != review["metadata"]["namespace"]:
+        text = "must match metadata.namespace"
+        found.append(field.invalid("spec.resourceAttributes.namespace", asked.get("namespace", ""), text))
+    if other is not None:
+        text = "disallowed on this kind of request"
+        found.append(field.invalid("spec.nonResourceAttributes", _shown(other), text))
+    return found
+
+
+def _metadata(meta: Object, local: bool) -> list[field.Error]:
+    ignored = ("managedFields", "creationTimestamp", *(("namespace",) if local else ()))
+    if not any(value for key, value in meta.items() if key not in ignored):
+        return []
+    return [field.invalid("metadata", meta, "must be empty except for namespace" if local else "must be empty")]
+
+
+def _selector(selector: Object | None, path: str, labelled: bool) -> list[field.Error]:
+    """Operators that nobody knows are let pass: they widen the question, and newer servers may know them."""
+    if selector is None:
+        return []
+    raw, requirements = selector.get("rawSelector"), selector.get("requirements") or []
+    where = field.child(path, "requirements")
+    found = []
+    if raw and requirements:
+        text = "may not specified at the same time as requirements"
+        found.append(field.invalid(field.child(path, "rawSelector"), raw, text))
+    if not raw and not requirements:
+        text = f"when {path} is specified, requirements or rawSelector is required"
+        found.append(field.required(where, text))
+    for position, one in enumerate(requirements):
+        found += _requirement(one, field.index(where, position), labelled)
+    return found
+
+
+def _requirement(one: Object, path: str, labelled: bool) -> list[field.Error]:
+    key, operator, values = one.get("key", ""), one.get("operator"), one.get("values") or []
+    where, named = field.child(path, "values"), field.child(path, "key")
+    found = []
+    if not labelled and not key:
+        found.append(field.required(named, "must be specified"))
+    if operator in ("In", "NotIn") and not values:
+        found.append(field.required(where, "must be specified when `operator` is 'In' or 'NotIn'"))
+    if operator in ("Exists", "DoesNotExist") and values:
+        found.append(field.forbidden(where, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"))
+    if labelled:
+        found += [field.invalid(named, key, text) for text in names.label_key(key)]
+        for position, value in enumerate(values):
+            found += [field.invalid(field.index(where, position), value, text) for text in names.label_value(value)]
     return found
