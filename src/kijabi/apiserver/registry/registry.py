@@ -107,7 +107,9 @@ class Endpoint:
         return errors.conflict(self.resource.plural, name, self.resource.group, why)
 
     def invalid(self, name: str, problems: list[Any]) -> errors.Invalid:
-        return errors.invalid(self.resource.kind, name, problems, self.resource.group)
+        # A kind that is stored as one of another group is known by that.
+        group = self.strategy.extra.get("stored", self.resource).group
+        return errors.invalid(self.resource.kind, name, problems, group)
 
     def full(self, stored: Stored) -> bytes:
         """The answer to a write."""
