@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from kijabi.api import checks, conditions, field, metadata, names, printing, served
+from kijabi.api import checks, conditions, field, metadata, names, printing, served, zeros
 from kijabi.api.admissionregistration import webhooks
 from kijabi.api.checks import Errors
 from kijabi.api.resource import Object
@@ -30,7 +30,9 @@ _STATUSES = (conditions.TRUE, conditions.FALSE, conditions.UNKNOWN)
 
 
 def default(obj: Object) -> None:
-    webhooks.default_service((obj.get("spec") or {}).get("service"))
+    spec = obj.get("spec") or {}
+    webhooks.default_service(spec.get("service"))
+    zeros.hide(spec, "insecureSkipTLSVerify")
 
 
 def prepare_create(obj: Object) -> None:

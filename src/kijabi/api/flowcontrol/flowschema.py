@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, conditions, field, metadata, names, printing, served
+from kijabi.api import conditions, field, metadata, names, printing, served, zeros
 from kijabi.api.checks import Errors
 from kijabi.api.flowcontrol import defaults, policyrules
 from kijabi.api.resource import Object
@@ -26,6 +26,13 @@ def default(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
     if not spec.get("matchingPrecedence"):
         spec["matchingPrecedence"] = 1000
+    for rule in spec.get("rules") or ():
+        for one in rule.get("resourceRules") or ():
+            zeros.show(one, {"namespaces": None})
+
+
+def prepare_status(new: Object, old: Object) -> None:
+    zeros.conditions(new.get("status"), "lastTransitionTime")
 
 
 def validate_create(obj: Object) -> Errors:
@@ -33,7 +40,9 @@ def validate_create(obj: Object) -> Errors:
     found = _precedence(spec.get("matchingPrecedence", 0), name)
     method = spec.get("distinguisherMethod")
     if method is not None:
-        found += checks.one_of(method.get("type"), "spec.distinguisherMethod.type", ("ByNamespace", "ByUser"))
+        kind, choices = method.get("type", ""), ("ByNamespace", "ByUser")
+        if kind not in choices:
+            found.append(field.not_supported("spec.distinguisherMethod.type", {"Type": kind}, choices))
     level, path = (spec.get("priorityLevelConfiguration") or {}).get("name", ""), "spec.priorityLevelConfiguration.name"
     if level:
         found += [field.invalid(path, level, text) for text in names.dns_subdomain(level)]

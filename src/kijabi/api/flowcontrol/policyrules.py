@@ -8,8 +8,8 @@ from kijabi.api import field, names
 from kijabi.api.checks import Errors
 from kijabi.api.resource import Object
 
-_KINDS = {"Group": "group", "ServiceAccount": "serviceAccount", "User": "user"}
-_VERBS = ("connect", "create", "delete", "deletecollection", "get", "list", "patch", "proxy", "update", "watch")
+_KINDS = {"ServiceAccount": "serviceAccount", "Group": "group", "User": "user"}
+_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "proxy", "update", "watch")
 _NAMESPACES = "each member of this list must be '*' or a DNS-1123 label; "
 
 

@@ -44,6 +44,9 @@ def default(obj: Object) -> None:
                 queuing[key] = value
 
 
+prepare_status = flowschema.prepare_status
+
+
 def validate_create(obj: Object) -> Errors:
     spec, name = obj["spec"], obj["metadata"].get("name", "")
     kind = spec.get("type", "")
@@ -116,7 +119,7 @@ def _queuing(queuing: Object, path: str) -> Errors:
     elif hand > queues:
         found.append(field.invalid(f"{path}.handSize", hand, f"should not be greater than queues ({queues})"))
     else:
-        bits = math.ceil(math.log2(math.perm(queues, hand)))
+        bits = math.ceil(math.log2(queues) * hand)
         if bits > _HASH_BITS:
             sizes = f"deckSize {queues} and handSize {hand}"
             text = f"required entropy bits of {sizes} should not be greater than {_HASH_BITS}"
