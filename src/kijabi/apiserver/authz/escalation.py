@@ -102,9 +102,8 @@ class BindingHook(_Hook):
             return
         resolved = self._decider.index.resolve(ref, namespace)
         if isinstance(resolved, str):
-            raise (
-                errors.not_found(ref.get("kind", "").lower(), name, GROUP) if plural else errors.InternalError(resolved)
-            )
+            # Upstream names the binding's own resource, though it is the role that is not there.
+            raise errors.not_found(self.plural, name, GROUP) if plural else errors.InternalError(resolved)
         why = self._escalates(context.user, namespace, resolved)
         if why:
             raise self._refuse(new, why)

@@ -79,6 +79,8 @@ class TokenRequests:
             secret=bound.secret,
             node=bound.node,
         )
+        # Always shown, and null where there is none.
+        spec.setdefault("boundObjectRef", None)
         seconds, warn = self._lifetime(spec, bound)
         request["status"] = {
             "token": self._issuer.sign(tokens.claims(subject, spec["audiences"], now, seconds, warn)),
@@ -91,16 +93,16 @@ class TokenRequests:
         asked = spec["expirationSeconds"]
         ours = set(spec["audiences"]) <= set(self._audiences)
         if self._options.service_account_extend_token_expiration and bound.pod and asked == EXTENDED_FOR and ours:
-            most = self._options.service_account_max_token_expiration
-            return min(EXTENDED_SECONDS, most) if most else EXTENDED_SECONDS, asked
+            # Whatever the flag for the longest time says: upstream's too ignores it here.
+            return EXTENDED_SECONDS, asked
         return asked, 0
 
     async def _bound(self, context: contract.RequestContext, account: str, ref: Object | None) -> Bound:
         if ref is None:
             return Bound()
         version, kind, name = ref.get("apiVersion", ""), ref.get("kind", ""), ref.get("name", "")
-        if version not in ("", "v1") or kind not in ("Pod", "Node", "Secret"):
-            group, _, short = version.rpartition("/")
+        group, _, short = version.rpartition("/")
+        if group or kind not in ("Pod", "Node", "Secret"):
             raise errors.BadRequest(f"cannot bind token to object of type {group}/{short}, Kind={kind}")
         what = {"Pod": kinds.PODS, "Node": kinds.NODES, "Secret": kinds.SECRETS}[kind]
         namespace = context.info.namespace if what.namespaced else ""
