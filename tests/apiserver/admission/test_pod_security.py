@@ -4,7 +4,10 @@ import pytest
 
 from kijabi.api import errors, kinds
 from kijabi.apiserver import contract
-from kijabi.apiserver.admission import pod_security, pod_security_checks
+from kijabi.apiserver.admission import configuration as files
+from kijabi.apiserver.admission import podsecurity
+from kijabi.apiserver.admission.podsecurity import configuration, policy, standards
+from kijabi.kit import config
 
 GOOD = {
     "metadata": {"name": "p"},
@@ -19,6 +22,11 @@ GOOD = {
         "volumes": [{"name": "v", "emptyDir": {}}],
     },
 }
+
+
+def violations(one, level, minor=standards.LATEST):
+    found = standards.violations(one, level, minor)
+    return found.details if found else ""
 
 
 def pod(context=None, pod_context=None, annotations=None, container=None, **spec):
@@ -72,12 +80,12 @@ BASELINE = [
 
 @pytest.mark.parametrize(("one", "found"), BASELINE)
 def test_baseline(one, found):
-    assert pod_security_checks.violations(one, "baseline") == found
-    assert pod_security_checks.violations(one, "privileged") == ""
+    assert violations(one, "baseline") == found
+    assert violations(one, "privileged") == ""
 
 
 def test_a_plain_pod_is_not_restricted():
-    assert pod_security_checks.violations(pod(), "restricted") == (
+    assert violations(pod(), "restricted") == (
         'allowPrivilegeEscalation != false (container "c" must set securityContext.allowPrivilegeEscalation=false), '
         'unrestricted capabilities (container "c" must set securityContext.capabilities.drop=["ALL"]), '
         'runAsNonRoot != true (pod or container "c" must set securityContext.runAsNonRoot=true), '
@@ -87,7 +95,7 @@ def test_a_plain_pod_is_not_restricted():
 
 
 def test_a_careful_pod_is():
-    assert pod_security_checks.violations(GOOD, "restricted") == ""
+    assert violations(GOOD, "restricted") == ""
 
 
 @pytest.mark.parametrize(
@@ -107,7 +115,7 @@ def test_a_careful_pod_is():
 def test_restricted(spec, found):
     one = copy.deepcopy(GOOD)
     one["spec"].update(spec)
-    assert pod_security_checks.violations(one, "restricted") == found
+    assert violations(one, "restricted") == found
 
 
 def attributes(what, obj):
@@ -121,7 +129,7 @@ async def test_namespaces_enforce_and_warn(access):
         "pod-security.kubernetes.io/warn": "restricted",
     }
     access.add(kinds.NAMESPACES, "ns", metadata={"labels": labels})
-    one = pod_security.PodSecurity(access)
+    one = podsecurity.PodSecurity(access)
     with pytest.raises(errors.Forbidden) as caught:
         await one.validate(attributes(kinds.PODS, pod(hostNetwork=True)))
     assert caught.value.message == (
@@ -136,13 +144,179 @@ async def test_templates_are_warned_of_and_not_refused(access):
     labels = dict.fromkeys(("pod-security.kubernetes.io/enforce", "pod-security.kubernetes.io/warn"), "baseline")
     access.add(kinds.NAMESPACES, "ns", metadata={"labels": labels})
     asked = attributes(kinds.DEPLOYMENTS, {"spec": {"template": pod(hostPID=True)}})
-    await pod_security.PodSecurity(access).validate(asked)
+    await podsecurity.PodSecurity(access).validate(asked)
     assert asked.warnings == ['would violate PodSecurity "baseline:latest": host namespaces (hostPID=true)']
 
 
+PREFIX = "pod-security.kubernetes.io/"
+
+
 @pytest.mark.parametrize(
-    ("labels", "found"),
-    [({}, ("privileged", "latest")), ({"pod-security.kubernetes.io/enforce": "typo"}, ("restricted", "latest"))],
+    ("labels", "asked", "wrong"),
+    [
+        pytest.param({}, ("privileged:latest", "privileged:latest", "privileged:latest"), 0, id="nothing"),
+        pytest.param(
+            {"enforce": "typo"}, ("restricted:latest", "privileged:latest", "privileged:latest"), 1, id="typo"
+        ),
+        pytest.param(
+            {"enforce": "baseline", "enforce-version": "v1.20"},
+            ("baseline:v1.20", "privileged:latest", "baseline:v1.20"),
+            0,
+            id="warned of what is enforced",
+        ),
+        pytest.param(
+            {"enforce": "restricted", "warn": "baseline", "audit": "x", "audit-version": "1.3"},
+            ("restricted:latest", "privileged:latest", "baseline:latest"),
+            2,
+            id="own warning",
+        ),
+        pytest.param(
+            {"enforce": "restricted", "warn-version": "v1.9"},
+            ("restricted:latest", "privileged:latest", "restricted:v1.9"),
+            0,
+            id="own version of the warning",
+        ),
+    ],
 )
-def test_what_labels_ask_for(labels, found):
-    assert pod_security.policy(labels, "enforce") == found
+def test_what_labels_ask_for(labels, asked, wrong):
+    found, problems = policy.read({PREFIX + key: value for key, value in labels.items()})
+    assert (str(found.enforce), str(found.audit), str(found.warn)) == asked
+    assert len(problems) == wrong
+
+
+@pytest.mark.parametrize(
+    ("one", "level", "first_bad", "last_bad"),
+    [
+        pytest.param(
+            pod(pod_context={"sysctls": [{"name": "net.ipv4.tcp_rmem"}]}), "baseline", 0, 31, id="a sysctl made safe"
+        ),
+        pytest.param(pod({"seLinuxOptions": {"type": "container_engine_t"}}), "baseline", 0, 30, id="an SELinux type"),
+        pytest.param(
+            pod(container={"livenessProbe": {"tcpSocket": {"host": "1.2.3.4"}}}), "baseline", 34, 99, id="probe host"
+        ),
+        pytest.param(pod(pod_context={"seccompProfile": {"type": "Unconfined"}}), "baseline", 19, 99, id="seccomp"),
+        pytest.param(
+            pod(annotations={"seccomp.security.alpha.kubernetes.io/pod": "unconfined"}),
+            "baseline",
+            0,
+            18,
+            id="seccomp by annotation",
+        ),
+        pytest.param(pod({"procMount": "Unmasked"}, hostUsers=False), "baseline", 0, 34, id="own users"),
+    ],
+)
+def test_versions(one, level, first_bad, last_bad):
+    bad = [minor for minor in range(100) if violations(one, level, minor)]
+    assert (bad[0], bad[-1]) == (first_bad, last_bad)
+    assert bad == list(range(first_bad, last_bad + 1))
+
+
+def test_restricted_keeps_the_proc_mount_of_pods_with_their_own_users():
+    one = copy.deepcopy(GOOD)
+    one["spec"]["hostUsers"] = False
+    one["spec"]["containers"][0]["securityContext"]["procMount"] = "Unmasked"
+    assert violations(one, "restricted", 36).startswith("procMount (")
+    assert violations(one, "baseline", 36) == ""
+
+
+def namespace(**labels):
+    named = {PREFIX + key.replace("_", "-"): value for key, value in labels.items()}
+    return {"metadata": {"name": "ns", "labels": named}}
+
+
+def change(new, old):
+    operation = contract.UPDATE if old else contract.CREATE
+    user = contract.UserInfo("ann")
+    return contract.AdmissionAttributes(operation, kinds.NAMESPACES, "", "ns", "ns", new, old, {}, user)
+
+
+async def test_labels_of_a_namespace_must_be_good(access):
+    one = podsecurity.PodSecurity(access)
+    with pytest.raises(errors.Invalid) as caught:
+        await one.validate(change(namespace(enforce="x"), None))
+    assert caught.value.message == (
+        'Namespace "ns" is invalid: metadata.labels[pod-security.kubernetes.io/enforce]: Invalid value: "x": '
+        "must be one of privileged, baseline, restricted"
+    )
+    # What was bad before and is not touched is let be.
+    await one.validate(change(namespace(enforce="x"), namespace(enforce="x")))
+    with pytest.raises(errors.Invalid):
+        await one.validate(change(namespace(enforce="x", warn="y"), namespace(enforce="x")))
+
+
+async def test_a_stricter_policy_tells_which_pods_it_hits(access):
+    for name, host in (("a", True), ("b", True), ("c", False)):
+        access.add(kinds.PODS, name, "ns", spec=pod(hostNetwork=host)["spec"])
+    one = podsecurity.PodSecurity(access)
+    asked = change(namespace(enforce="baseline"), namespace())
+    await one.validate(asked)
+    assert asked.warnings == [
+        'existing pods in namespace "ns" violate the new PodSecurity enforce level "baseline:latest"',
+        "a (and 1 other pod): host namespaces",
+    ]
+    relaxed = change(namespace(enforce="baseline"), namespace(enforce="restricted"))
+    await one.validate(relaxed)
+    assert relaxed.warnings == []
+
+
+async def test_the_exempt(access):
+    given = {
+        "apiVersion": "pod-security.admission.config.k8s.io/v1",
+        "kind": "PodSecurityConfiguration",
+        "defaults": {"enforce": "restricted", "enforce-version": "v1.30"},
+        "exemptions": {"namespaces": ["free"], "usernames": ["bob"], "runtimeClasses": ["box"]},
+    }
+    one = podsecurity.PodSecurity(access, configuration.read(given))
+    access.add(kinds.NAMESPACES, "ns")
+    with pytest.raises(errors.Forbidden, match=r'violates PodSecurity "restricted:v1\.30"'):
+        await one.validate(attributes(kinds.PODS, pod()))
+    by_class = attributes(kinds.PODS, pod(runtimeClassName="box"))
+    by_user = attributes(kinds.PODS, pod())
+    by_user.user = contract.UserInfo("bob")
+    by_namespace = attributes(kinds.PODS, pod())
+    by_namespace.namespace = "free"
+    for exempt, why in ((by_class, "runtimeClass"), (by_user, "user"), (by_namespace, "namespace")):
+        await one.validate(exempt)
+        assert exempt.annotations[PREFIX + "exempt"] == ("Metadata", why)
+
+
+async def test_what_is_only_audited_goes_into_the_log(access):
+    access.add(kinds.NAMESPACES, "ns", metadata={"labels": {PREFIX + "audit": "baseline"}})
+    asked = attributes(kinds.PODS, pod(hostPID=True))
+    await podsecurity.PodSecurity(access).validate(asked)
+    assert asked.annotations[PREFIX + "enforce-policy"][1] == "privileged:latest"
+    told = asked.annotations[PREFIX + "audit-violations"][1]
+    assert told == 'would violate PodSecurity "baseline:latest": host namespaces (hostPID=true)'
+    assert asked.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"kind": "Other"}, 'no kind "Other" is registered'),
+        ({"defaults": {"warn": "x"}}, 'defaults.warn: Invalid value: "x": must be one of'),
+        ({"defaults": {"audit-version": "1"}}, "defaults.audit-version: Invalid value"),
+        ({"exemptions": {"namespaces": ["a", "a"]}}, 'exemptions.namespaces[1]: Duplicate value: "a"'),
+        ({"exemptions": {"usernames": [""]}}, "username must not be empty"),
+    ],
+)
+def test_a_configuration_that_cannot_be_used(given, told):
+    head = {"apiVersion": "pod-security.admission.config.k8s.io/v1", "kind": "PodSecurityConfiguration"}
+    with pytest.raises(config.Unusable) as caught:
+        configuration.read({**head, **given})
+    assert told in str(caught.value)
+
+
+def test_plugins_are_configured_in_a_file_or_beside_it(tmp_path):
+    (tmp_path / "other.yaml").write_text("kind: Other\n")
+    path = tmp_path / "admission.yaml"
+    path.write_text(
+        "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n"
+        "- {name: PodSecurity, configuration: {kind: X}}\n- {name: Y, path: other.yaml}\n"
+    )
+    assert files.load(str(path)) == {"PodSecurity": {"kind": "X"}, "Y": {"kind": "Other"}}
+    assert files.load("") == {}
+    for text in ("kind: Pod\n", "[", "apiVersion: v1"):
+        path.write_text(text)
+        with pytest.raises(config.Unusable):
+            files.load(str(path))

@@ -12,13 +12,14 @@ from kijabi.apiserver import contract, outbound
 from kijabi.apiserver import options as options_
 from kijabi.apiserver.admission import (
     certificates,
+    configuration,
     default_tolerations,
     ingress_class,
     limit_ranger,
     namespace_lifecycle,
     node_restriction,
-    pod_security,
     pod_topology_labels,
+    podsecurity,
     policies,
     priority,
     resource_quota,
@@ -28,6 +29,7 @@ from kijabi.apiserver.admission import (
     taint_nodes,
     webhooks,
 )
+from kijabi.apiserver.admission.podsecurity import configuration as podsecurity_configuration
 from kijabi.apiserver.admission.webhooks import metrics
 from kijabi.kit import clock, config
 
@@ -46,17 +48,19 @@ def build(
     counts: metrics.Metrics | None = None,
     checks: policies.Metrics | None = None,
 ) -> contract.AdmissionChain:
-    """The plugins in order. Raises UnknownPlugin."""
+    """The plugins in order. Raises UnknownPlugin, and config.Unusable for files that cannot be used."""
     caller = (outside or outbound.build(access)).webhooks
     counted = counts or metrics.Metrics()
     checked = checks or policies.Metrics()
+    told = configuration.load(options.admission_control_config_file)
+    standards = podsecurity_configuration.read(told.get("PodSecurity"))
     makers: list[tuple[str, Callable[[], contract.Admission]]] = [
         ("NamespaceLifecycle", lambda: namespace_lifecycle.NamespaceLifecycle(access)),
         ("LimitRanger", lambda: limit_ranger.LimitRanger(access)),
         ("ServiceAccount", lambda: service_account.ServiceAccount(access, timepiece)),
         ("NodeRestriction", lambda: node_restriction.NodeRestriction(access, authorizer)),
         ("TaintNodesByCondition", taint_nodes.TaintNodesByCondition),
-        ("PodSecurity", lambda: pod_security.PodSecurity(access)),
+        ("PodSecurity", lambda: podsecurity.PodSecurity(access, standards)),
         ("Priority", lambda: priority.Priority(access)),
         ("DefaultTolerationSeconds", default_tolerations.DefaultTolerationSeconds),
         ("DefaultStorageClass", lambda: storage.DefaultStorageClass(access)),

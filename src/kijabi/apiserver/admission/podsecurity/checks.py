@@ -1,11 +1,13 @@
-"""The checks of the Pod Security Standards, each a pure function from a pod to what is wrong with it.
+"""What the Pod Security Standards forbid, each a pure function from a pod to what is wrong with it.
 
-A check gives ``""`` or upstream's detail. Source: the Kubernetes documentation, "Pod Security Standards", as of v1.36.
+A check gives ``""`` or upstream's detail. Which of them a level has in which version is said in ``standards``.
+Source: the Kubernetes documentation, "Pod Security Standards", as of v1.36.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from kijabi.apiserver import contract
@@ -31,23 +33,25 @@ _DEFAULT_CAPABILITIES = frozenset(
         "SYS_CHROOT",
     )
 )
-_SAFE_SYSCTLS = frozenset(
+SYSCTLS_1_0 = frozenset(
     (
         "kernel.shm_rmid_forced",
         "net.ipv4.ip_local_port_range",
-        "net.ipv4.ip_local_reserved_ports",
         "net.ipv4.ip_unprivileged_port_start",
         "net.ipv4.ping_group_range",
-        "net.ipv4.tcp_fin_timeout",
-        "net.ipv4.tcp_keepalive_intvl",
-        "net.ipv4.tcp_keepalive_probes",
-        "net.ipv4.tcp_keepalive_time",
-        "net.ipv4.tcp_rmem",
         "net.ipv4.tcp_syncookies",
-        "net.ipv4.tcp_wmem",
     )
 )
-_SELINUX_TYPES = frozenset(("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"))
+SYSCTLS_1_27 = SYSCTLS_1_0 | {"net.ipv4.ip_local_reserved_ports"}
+SYSCTLS_1_29 = SYSCTLS_1_27 | {
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
+    "net.ipv4.tcp_keepalive_time",
+}
+SYSCTLS_1_32 = SYSCTLS_1_29 | {"net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"}
+SELINUX_1_0 = frozenset(("", "container_t", "container_init_t", "container_kvm_t"))
+SELINUX_1_31 = SELINUX_1_0 | {"container_engine_t"}
 _PLAIN_VOLUMES = frozenset(
     (
         "configMap",
@@ -62,6 +66,8 @@ _PLAIN_VOLUMES = frozenset(
     )
 )
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
+_SECCOMP_POD = "seccomp.security.alpha.kubernetes.io/pod"
+_SECCOMP_CONTAINER = "container.seccomp.security.alpha.kubernetes.io/"
 _GOOD_PROFILES = ("RuntimeDefault", "Localhost")
 
 
@@ -100,8 +106,13 @@ def _is_windows(pod: Object) -> bool:
     return (_spec(pod).get("os") or {}).get("name") == "windows"
 
 
-def _has_own_users(pod: Object) -> bool:
-    return _spec(pod).get("hostUsers") is False
+def unless_own_users(check: Check) -> Check:
+    """Root in a user namespace of its own is nobody outside (KEP-127)."""
+    return lambda pod: "" if _spec(pod).get("hostUsers") is False else check(pod)
+
+
+def unless_windows(check: Check) -> Check:
+    return lambda pod: "" if _is_windows(pod) else check(pod)
 
 
 # --- baseline
@@ -182,17 +193,19 @@ def privileged(pod: Object) -> str:
 
 
 def proc_mount(pod: Object) -> str:
-    if _has_own_users(pod):
-        return ""
     names = _bad(pod, lambda one: _context(one).get("procMount", "Default") != "Default")
     kinds = sorted({_context(one)["procMount"] for one in _containers(pod) if one.get("name") in names})
     return f"{_named(names)} must not set securityContext.procMount to {_quoted(kinds)}" if names else ""
 
 
-def selinux(pod: Object) -> str:
+def selinux(types: AbstractSet[str]) -> Check:
+    return lambda pod: _selinux(pod, types)
+
+
+def _selinux(pod: Object, types: AbstractSet[str]) -> str:
     def wrong(context: Object) -> list[str]:
         options = context.get("seLinuxOptions") or {}
-        found = [] if options.get("type", "") in _SELINUX_TYPES else [f'type "{options["type"]}"']
+        found = [] if options.get("type", "") in types else [f'type "{options["type"]}"']
         return found + [f"{key} may not be set" for key in ("user", "role") if options.get(key)]
 
     who = _setters(pod, lambda context: bool(wrong(context)))
@@ -207,6 +220,18 @@ def selinux(pod: Object) -> str:
 def _seccomp(context: Object) -> str | None:
     profile = context.get("seccompProfile")
     return None if profile is None else str(profile.get("type", ""))
+
+
+def seccomp_annotations(pod: Object) -> str:
+    """As profiles were named before there was a field for them."""
+    annotations = (pod.get("metadata") or {}).get("annotations") or {}
+    keys = [_SECCOMP_POD, *(_SECCOMP_CONTAINER + one.get("name", "") for one in _containers(pod))]
+    found = sorted({f'{key}="{annotations[key]}"' for key in keys if key in annotations and _is_bad(annotations[key])})
+    return f"forbidden {'annotation' if len(found) == 1 else 'annotations'} {', '.join(found)}" if found else ""
+
+
+def _is_bad(profile: str) -> bool:
+    return profile not in ("runtime/default", "docker/default") and not profile.startswith("localhost/")
 
 
 def seccomp(pod: Object) -> str:
@@ -224,9 +249,12 @@ def _seccomp_setters(pod: Object, wrong: Callable[[Object], bool]) -> str:
     return f"{who} must not set securityContext.seccompProfile.type to {_quoted(values)}"
 
 
-def sysctls(pod: Object) -> str:
-    named = [one.get("name", "") for one in _context(_spec(pod)).get("sysctls") or ()]
-    return ", ".join(name for name in named if name not in _SAFE_SYSCTLS)
+def sysctls(safe: AbstractSet[str]) -> Check:
+    def check(pod: Object) -> str:
+        named = [one.get("name", "") for one in _context(_spec(pod)).get("sysctls") or ()]
+        return ", ".join(name for name in named if name not in safe)
+
+    return check
 
 
 def windows_host_process(pod: Object) -> str:
@@ -238,15 +266,11 @@ def windows_host_process(pod: Object) -> str:
 
 
 def privilege_escalation(pod: Object) -> str:
-    if _is_windows(pod):
-        return ""
     names = _bad(pod, lambda one: _context(one).get("allowPrivilegeEscalation") is not False)
     return f"{_named(names)} must set securityContext.allowPrivilegeEscalation=false" if names else ""
 
 
 def all_capabilities(pod: Object) -> str:
-    if _is_windows(pod):
-        return ""
 
     def part(one: Object, key: str) -> set[str]:
         return set((_context(one).get("capabilities") or {}).get(key) or ())
@@ -278,8 +302,6 @@ def volume_types(pod: Object) -> str:
 
 
 def run_as_non_root(pod: Object) -> str:
-    if _has_own_users(pod):
-        return ""
     who = _setters(pod, lambda context: context.get("runAsNonRoot") is False)
     if who:
         return f"{who} must not set securityContext.runAsNonRoot=false"
@@ -290,15 +312,11 @@ def run_as_non_root(pod: Object) -> str:
 
 
 def run_as_user(pod: Object) -> str:
-    if _has_own_users(pod):
-        return ""
     who = _setters(pod, lambda context: context.get("runAsUser") == 0)
     return f"{who} must not set runAsUser=0" if who else ""
 
 
 def seccomp_set(pod: Object) -> str:
-    if _is_windows(pod):
-        return ""
     explicit = seccomp(pod)
     if explicit:
         return explicit
@@ -307,51 +325,3 @@ def seccomp_set(pod: Object) -> str:
     names = _bad(pod, lambda one: _seccomp(_context(one)) is None)
     tail = 'must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"'
     return f"pod or {_named(names)} {tail}" if names else ""
-
-
-def _always(reason: str) -> Callable[[str], str]:
-    return lambda detail: reason
-
-
-def _apparmor_reason(detail: str) -> str:
-    # By how many profiles are named behind the last "to".
-    one = detail.rpartition(" to ")[2].count('"') == 2
-    return "forbidden AppArmor profile" if one else "forbidden AppArmor profiles"
-
-
-# (check, its reason by its detail), in upstream's order. What restricted has an own form of is left out of the first.
-BASELINE: tuple[tuple[Check, Callable[[str], str]], ...] = (
-    (apparmor, _apparmor_reason),
-    (capabilities, _always("non-default capabilities")),
-    (host_namespaces, _always("host namespaces")),
-    (host_path, _always("hostPath volumes")),
-    (host_ports, _always("hostPort")),
-    (host_probes, _always("probe or lifecycle host")),
-    (privileged, _always("privileged")),
-    (proc_mount, _always("procMount")),
-    (selinux, _always("seLinuxOptions")),
-    (seccomp, _always("seccompProfile")),
-    (sysctls, _always("forbidden sysctls")),
-    (windows_host_process, _always("hostProcess")),
-)
-_OVERRIDDEN = (capabilities, host_path, seccomp)
-RESTRICTED: tuple[tuple[Check, Callable[[str], str]], ...] = (
-    *((check, reason) for check, reason in BASELINE if check not in _OVERRIDDEN),
-    (privilege_escalation, _always("allowPrivilegeEscalation != false")),
-    (all_capabilities, _always("unrestricted capabilities")),
-    (volume_types, _always("restricted volume types")),
-    (run_as_non_root, _always("runAsNonRoot != true")),
-    (run_as_user, _always("runAsUser=0")),
-    (seccomp_set, _always("seccompProfile")),
-)
-
-
-def violations(pod: Object, level: str) -> str:
-    """What a pod does that its level forbids, ``reason (detail), …``; empty for nothing."""
-    checks = {"baseline": BASELINE, "restricted": RESTRICTED}.get(level, ())
-    found = []
-    for check, reason in checks:
-        detail = check(pod)
-        if detail:
-            found.append(f"{reason(detail)} ({detail})")
-    return ", ".join(found)
