@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 from kijabi.api import resource, served
@@ -51,13 +52,15 @@ class RegistryAccess:
 
     def subscribe(self, what: resource.Resource, handler: contract.Subscriber) -> None:
         endpoint = self._reg.endpoint(what)
-        decode = endpoint.codec.decode
+        codec, under_way = endpoint.codec, self._reg.under_way
+
+        def shown(entry: Entry) -> Object:
+            change = under_way.get(entry.key)
+            known = change.of(codec, entry) if change is not None else None
+            return known if known is not None else codec.decode(entry.value, entry.revision)
 
         def told(old: Entry | None, new: Entry | None) -> None:
-            handler(
-                decode(old.value, old.revision) if old is not None else None,
-                decode(new.value, new.revision) if new is not None else None,
-            )
+            handler(shown(old) if old is not None else None, shown(new) if new is not None else None)
 
         endpoint.cache.subscribe(told)
 
@@ -91,6 +94,8 @@ class RegistryAccess:
         endpoint = self._reg.endpoint(what)
         namespace = (obj.get("metadata") or {}).get("namespace", "") if what.namespaced else ""
         context = self.context(what, "create", "", namespace, user, dry_run)
+        # What is stored is shown to subscribers, and the caller keeps what it gave.
+        obj = copy.deepcopy(obj)
         decoding.check_type(obj, endpoint.gvk)
         decoding.check(obj, endpoint.gvk, endpoint.schemas, "Strict", context.warnings, [])
         options = params.WriteOptions("CreateOptions", dry_run)

@@ -145,7 +145,7 @@ async def _put_new(reg: Registry, context: RequestContext, endpoint: Endpoint, o
             if key in endpoint.cache.entries:
                 raise _exists(endpoint, name, endpoint.cache.entries[key].value)
             return Stored(value, 0, True)
-        return Stored(value, await reg.put(endpoint, key, value, 0), True)
+        return Stored(value, await reg.put(endpoint, key, value, 0, registry.Change(endpoint.codec, value, obj)), True)
     except store_contract.Conflict as conflict:
         raise _exists(endpoint, name, conflict.current.value if conflict.current else b"") from conflict
 

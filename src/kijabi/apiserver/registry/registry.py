@@ -73,6 +73,25 @@ class Plugins(NamedTuple):
         return bool(self.admit or self.validate)
 
 
+class Change(NamedTuple):
+    """A write under way, as bytes and as the objects they say: who hears of it need not decode them again."""
+
+    coder: codec.AnyCodec
+    value: bytes
+    new: Object
+    before: bytes = b""
+    old: Object | None = None
+
+    def of(self, coder: codec.AnyCodec, entry: Entry) -> Object | None:
+        """What the entry says, where this change knows it."""
+        if coder is not self.coder:
+            return None
+        if entry.value is self.value:
+            self.new["metadata"]["resourceVersion"] = str(entry.revision)
+            return self.new
+        return self.old if entry.value is self.before else None
+
+
 @dataclass(slots=True)
 class Endpoint:
     """One served version of a resource, with all that serving it needs, found once per request by its path."""
@@ -161,6 +180,8 @@ class Registry:
         self.clock = parts.clock
         self.endpoints: dict[tuple[str, str, str], Endpoint] = {}
         self.caches: dict[str, Cache] = {}
+        # By key.
+        self.under_way: dict[str, Change] = {}
         for strategy in parts.catalog.strategies():
             if is_stored(strategy):
                 self._add(strategy)
@@ -240,11 +261,19 @@ class Registry:
 
     # --- the store
 
-    async def put(self, endpoint: Endpoint, key: str, value: bytes, expect: int) -> int:
-        """Write and wait until this server's cache has it. Raises the store's Conflict."""
+    async def put(self, endpoint: Endpoint, key: str, value: bytes, expect: int, change: Change | None = None) -> int:
+        """Write and wait until this server's cache has it. Raises the store's Conflict.
+
+        The objects of ``change`` are shared from here on: not to be changed any more.
+        """
         ttl = self.parts.event_ttl if endpoint.resource.plural == "events" else None
-        revision = await self.store.put(key, value, expect=expect, ttl=ttl)
-        await self.feed.seen(revision)
+        if change is not None:
+            self.under_way[key] = change
+        try:
+            revision = await self.store.put(key, value, expect=expect, ttl=ttl)
+            await self.feed.seen(revision)
+        finally:
+            self.under_way.pop(key, None)
         return revision
 
     async def remove(self, key: str, expect: int) -> int:

@@ -251,7 +251,8 @@ async def _write(
             await reg.confirm(there.key, there)
         await reg.feed.seen(there.revision)
         return Stored(value, there.revision)
-    return Stored(value, await reg.put(endpoint, there.key, value, there.revision))
+    change = registry.Change(endpoint.codec, value, new, there.value, old)
+    return Stored(value, await reg.put(endpoint, there.key, value, there.revision, change))
 
 
 def is_same(value: bytes, stored: bytes, new: Object, old: Object) -> bool:
