@@ -39,6 +39,6 @@ def _service(service: Object, path: str) -> Errors:
         found.append(field.invalid(path, "", "cannot set both port name & port number"))
     elif name:
         found += checks.word(name, field.child(where, "name"), names.port_name)
-    else:
+    elif number:
         found += [field.invalid(field.child(where, "number"), number, text) for text in names.port_number(number)]
     return found

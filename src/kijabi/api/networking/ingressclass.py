@@ -47,7 +47,7 @@ def _parameters(parameters: Object, path: str) -> Errors:
         found.append(field.forbidden(where, "`parameters.scope` is set to 'Cluster'"))
     elif scope == "Namespace" and namespace is None:
         found.append(field.required(where, "`parameters.scope` is set to 'Namespace'"))
-    elif scope == "Namespace":
+    elif namespace is not None:
         found += checks.word(namespace, where, names.dns_label)
     return found
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, printing, served
+from kijabi.api import field, printing, served
 from kijabi.api.checks import Errors
 from kijabi.api.resource import Object
-from kijabi.api.resource_k8s import requests
+from kijabi.api.resource_k8s import allocations, requests
 
 RESOURCE = served.find("resource.k8s.io/v1", "resourceclaims")
 COLUMNS = (
@@ -21,12 +21,26 @@ def default(obj: Object) -> None:
     requests.default(obj.setdefault("spec", {}))
 
 
+def prepare_create(obj: Object) -> None:
+    obj["status"] = {}
+
+
+def prepare_status(new: Object, old: Object) -> None:
+    allocations.default(new.setdefault("status", {}))
+
+
 def validate_create(obj: Object) -> Errors:
     return requests.validate(obj["spec"], "spec")
 
 
 def validate_update(new: Object, old: Object) -> Errors:
-    return checks.immutable(new.get("spec"), old.get("spec"), "spec")
+    if new.get("spec") == old.get("spec"):
+        return []
+    return [field.immutable("spec", requests.shown(new["spec"]))]
+
+
+def validate_status(new: Object, old: Object) -> Errors:
+    return allocations.validate(new, old)
 
 
 def _state(obj: Object) -> str:
