@@ -168,7 +168,11 @@ def _param_ref(reference: Object, path: str) -> Errors:
     elif not name:
         found.append(field.required(path, "one of name or selector must be specified"))
     action, where = reference.get("parameterNotFoundAction"), f"{path}.parameterNotFoundAction"
-    return found + (checks.one_of(action, where, ("Allow", "Deny")) if action else [field.required(where)])
+    if not action:
+        found.append(field.required(where))
+    elif action not in ("Deny", "Allow"):
+        found.append(field.not_supported(where, action, ("Deny", "Allow"), ordered=True))
+    return found
 
 
 def policy_columns(obj: Object, now: float, key: str) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import field, names, printing, resource, served
+from kijabi.api import conditions, field, names, printing, resource, served
 from kijabi.api.admissionregistration import policies
 from kijabi.api.cel import admission, types
 from kijabi.api.checks import Errors
@@ -12,7 +12,7 @@ from kijabi.api.resource import Object
 
 RESOURCE = served.find("admissionregistration.k8s.io/v1", "validatingadmissionpolicies")
 GENERATION = True
-_REASONS = ("Unauthorized", "Forbidden", "Invalid", "RequestEntityTooLarge")
+_REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge")
 _MAX_ANNOTATIONS, _MAX_VALUE = 20, 5 * 1024
 COLUMNS = (
     printing.NAME,
@@ -91,6 +91,10 @@ def _annotation(policy: str, annotation: Object, path: str, compiler: admission.
 def validate_update(new: Object, old: Object) -> Errors:
     # What was written when it was allowed, and is not touched, is not asked about again.
     return validate_create(new) if resource.is_changed(new, old) else []
+
+
+def validate_status(new: Object, old: Object) -> Errors:
+    return conditions.validate((new.get("status") or {}).get("conditions"), "status.conditions")
 
 
 def columns(obj: Object, now: float) -> list[Any]:

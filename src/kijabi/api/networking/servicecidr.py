@@ -14,7 +14,7 @@ COLUMNS = (printing.NAME, printing.text("CIDRs", "The ranges, one per family."),
 
 
 def prepare_create(obj: Object) -> None:
-    obj.pop("status", None)
+    obj["status"] = {}
 
 
 def validate_create(obj: Object) -> Errors:
