@@ -74,6 +74,13 @@ class Entry:
         version = "" if self.operation == APPLY else self.api_version
         return self.manager, self.operation, version, self.subresource
 
+    def at(self, time: str) -> Entry:
+        """The same entry at another time."""
+        if time == self.time:
+            return self
+        raw = {**self.raw, "time": time} if self.raw is not None and "time" in self.raw else None
+        return Entry(self.manager, self.operation, self.api_version, self.subresource, time, self.fields, raw)
+
     def limited(self, fields: Set) -> Entry:
         """The same entry with other fields."""
         if fields is self.fields:

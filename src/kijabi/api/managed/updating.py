@@ -63,11 +63,27 @@ def advance(view: View, old: Object, new: Object, known: list[Entry], manager: s
     """The entries after a change from ``old`` to ``new`` by ``manager``."""
     changed, removed = comparing.compare(view.shape, old, new)
     changed, removed = view.filtered(changed), view.filtered(removed)
-    left = without(view, old, new, known, changed, removed)
     own = entries.tracked(changed) if changed else changed
     if not own:
-        return left
-    return capped(_taken(left, Entry(manager, UPDATE, view.api_version, view.subresource, entries.moment(now), own)))
+        return without(view, old, new, known, changed, removed)
+    mine = Entry(manager, UPDATE, view.api_version, view.subresource, entries.moment(now), own)
+    again = _again(known, mine)
+    if again is not None:
+        before, after = again
+        left = without(view, old, new, known, changed, removed, but=before)
+        if removed:
+            after = after.limited(sets.union(sets.difference(after.fields, removed), own))
+        return [after if one is before else one for one in left]
+    return capped(_taken(without(view, old, new, known, changed, removed), mine))
+
+
+def _again(known: list[Entry], mine: Entry) -> tuple[Entry, Entry] | None:
+    """What ``mine`` was, and what becomes of it, where its manager changed nothing but what it owned: most writes."""
+    identity = mine.identity
+    before = next((entry for entry in known if entry.identity == identity), None)
+    if before is None or sets.difference(mine.fields, before.fields):
+        return None
+    return before, before.at(mine.time)
 
 
 def _taken(known: list[Entry], mine: Entry) -> list[Entry]:
