@@ -174,7 +174,8 @@ async def test_unknown_and_double_fields(site: wires.Site, directive: str, statu
         ("resourceVersionMatch=Exact&resourceVersion=0", 422, "is forbidden for resourceVersion"),
         ("sendInitialEvents=true", 422, "sendInitialEvents is forbidden for list"),
         ("watch=true&sendInitialEvents=true", 422, "requires setting resourceVersionMatch to NotOlderThan"),
-        ("watch=true&resourceVersion=x", 400, "invalid resource version"),
+        ("watch=true&resourceVersion=x", 500, "resourceVersion: Invalid value"),  # upstream's own
+        ("watch=true&continue=x", 422, "resourceVersionMatch is forbidden when continue is provided"),
         ("watch=true&labelSelector=a+in+(b", 400, "unable to parse requirement"),
     ],
 )

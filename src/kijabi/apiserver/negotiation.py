@@ -62,6 +62,27 @@ def not_acceptable(accepted: tuple[str, ...] = SUPPORTED) -> errors.NotAcceptabl
     return errors.NotAcceptable(f"only the following media types are accepted: {', '.join(accepted)}")
 
 
+def unroutable(accepted: tuple[str, ...]) -> errors.NotAcceptable:
+    """Where none of the types that a path offers is named; upstream finds that out before it looks at parameters."""
+    return errors.NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {', '.join(accepted)}", details={})
+
+
+@functools.lru_cache(maxsize=512)
+def is_routable(header: str, offered: tuple[str, ...] = BUILT_IN) -> bool:
+    """Whether an Accept header names one of the types, letter by letter, or any type at all."""
+    return not header or any(part.partition(";")[0].strip() in (*offered, "*/*") for part in header.split(","))
+
+
+def _offered(request: http.Request) -> tuple[str, ...]:
+    """The types that the path of a built-in kind offers; a collection's are those of its watch too."""
+    parts = request.path.strip("/").split("/")
+    parts = parts[2 if parts[0] == "api" else 3 :]
+    if parts[:1] == ["namespaces"] and len(parts) > 2:
+        parts = parts[2:]
+    streams = tuple(f"{type_};stream=watch" for type_ in BUILT_IN if type_ != YAML)
+    return BUILT_IN + streams if request.method == "GET" and len(parts) == 1 else BUILT_IN
+
+
 def unsupported(accepted: tuple[str, ...]) -> errors.UnsupportedMediaType:
     return errors.UnsupportedMediaType(
         f"the body of the request was in an unknown format - accepted media types include: {', '.join(accepted)}"
@@ -139,9 +160,11 @@ def accept(request: http.Request) -> Media:
     if not header or header == JSON:
         return DEFAULT
     media = _accept(header)
-    if media is not None:
+    if media is not None and (is_routable(header) or spoken(request) == SUPPORTED):
         return media
     types, media = spoken(request), _accept_protobuf(header)
+    if types == BUILT_IN and not is_routable(header):
+        raise unroutable(_offered(request))
     if media is None or not (PROTOBUF in types or (media.kind and compiled.load())):
         raise not_acceptable(types)
     return media
@@ -199,7 +222,7 @@ def is_pretty(request: http.Request, media: Media) -> bool:
 
 def encode(obj: Any, media: Media, pretty: bool = False) -> bytes:
     if media.type == YAML:
-        return yamls.dumps(obj).encode()
+        return yamls.dumps(obj, ordered=True).encode()
     if media.type == PROTOBUF:
         return _protobuf(obj)
     option = orjson.OPT_NON_STR_KEYS | (orjson.OPT_INDENT_2 if pretty else 0)

@@ -94,7 +94,7 @@ def shape(strategy: resource.Strategy, obj: Object, media: Media, include: str, 
     if media.kind == "PartialObjectMetadata":
         return partial(obj, version)
     raise errors.NotAcceptable(
-        f"you requested PartialObjectMetadataList, but the requested object is not a list ({obj.get('kind')})"
+        f"you requested PartialObjectMetadataList, but the requested object is not a list ({_go_type(strategy)})"
     )
 
 
@@ -110,5 +110,11 @@ def shape_list(
         items = [partial(obj, version) for obj in objects]
         return {"kind": media.kind, "apiVersion": version, "metadata": list_meta, "items": items}
     raise errors.NotAcceptable(
-        f"you requested PartialObjectMetadata, but the requested object is a list ({strategy.resource.kind}List)"
+        f"you requested PartialObjectMetadata, but the requested object is a list ({_go_type(strategy)}List)"
     )
+
+
+def _go_type(strategy: resource.Strategy) -> str:
+    """As upstream's messages name the type of a built-in kind."""
+    what = strategy.resource
+    return f"*{what.group.partition('.')[0] or 'core'}.{what.kind}"

@@ -83,5 +83,6 @@ def loads_all(text: bytes | str) -> list[Any]:
         raise Malformed(str(error)) from error
 
 
-def dumps(value: Any) -> str:
-    return yaml.dump(value, Dumper=_Dumper, default_flow_style=False, allow_unicode=True, sort_keys=False)
+def dumps(value: Any, *, ordered: bool = False) -> str:
+    """``ordered``: by key, as Go writes it; else as the mappings stand."""
+    return yaml.dump(value, Dumper=_Dumper, default_flow_style=False, allow_unicode=True, sort_keys=ordered)

@@ -141,12 +141,20 @@ async def test_an_exact_revision_is_read_from_the_past(api: Any, objects: Any) -
 async def test_a_revision_to_come_is_504(api: Any, objects: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kijabi.apiserver.watchcache.listing.PATIENCE", 0.01)
     await fill(api, objects, "a")
-    for path in (f"{MAPS}?resourceVersion=99", f"{MAPS}/a?resourceVersion=99", f"{MAPS}?watch=1&resourceVersion=99"):
+    for path in (f"{MAPS}?resourceVersion=99", f"{MAPS}/a?resourceVersion=99"):
         answer = await api.get(path)
         assert answer.status == 504
         assert answer.message == "Timeout: Too large resource version: 99, current: 1"
         assert answer.json["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge"
         assert answer.headers["Retry-After"] == "1"
+
+
+async def test_who_takes_any_revision_gets_all_at_once(api: Any, objects: Any) -> None:
+    await fill(api, objects, "a", "b", "c")
+    for query in ("resourceVersion=0&limit=2", "resourceVersion=0&resourceVersionMatch=NotOlderThan&limit=1"):
+        answer = await api.get(f"{MAPS}?{query}")
+        assert names(answer) == ["a", "b", "c"]
+        assert "continue" not in answer.json["metadata"]
 
 
 BAD = {

@@ -11,18 +11,20 @@ from kijabi.apiserver import negotiation
 from kijabi.apiserver.contract import RequestContext
 from kijabi.apiserver.registry import decoding
 from kijabi.apiserver.registry.registry import Object, Typing
-from kijabi.kit import jsons
+from kijabi.kit import http, jsons
 
 JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH = negotiation.PATCH_TYPES
 _MOST_OPERATIONS = 10_000
 
 
-def patch_type(content_type: str) -> str:
+def patch_type(request: http.Request) -> str:
     """The media type of a patch. Raises UnsupportedMediaType."""
-    type_ = content_type.partition(";")[0]
-    if type_ not in negotiation.PATCH_TYPES:
-        raise negotiation.unsupported(negotiation.PATCH_TYPES)
-    return type_
+    type_ = request.headers.get("Content-Type", "").partition(";")[0]
+    if type_ in negotiation.PATCH_TYPES:
+        return type_
+    if negotiation.spoken(request) == negotiation.SUPPORTED:
+        raise negotiation.unsupported((JSON_PATCH, MERGE_PATCH, APPLY_PATCH))
+    raise errors.UnsupportedMediaType("415: Unsupported Media Type", details={})
 
 
 class Patcher:
@@ -31,7 +33,7 @@ class Patcher:
     def __init__(
         self, context: RequestContext, gvk: tuple[str, str, str], schemas: Typing | None, directive: str
     ) -> None:
-        self._type = patch_type(context.request.headers.get("Content-Type", ""))
+        self._type = patch_type(context.request)
         self._gvk = gvk
         self._schemas = schemas
         self._directive = directive

@@ -32,6 +32,8 @@ from kijabi.kit import http
 
 Handler = Callable[[RequestContext, Endpoint], Awaitable[http.Response]]
 
+_READS = ("get", "list", "watch")
+
 
 class Verbs:
     """``shortest_watch`` in seconds. ``authorize_create`` decides whether a PUT may create."""
@@ -68,17 +70,22 @@ class Verbs:
         handler = self._handlers.get((info.verb, part))
         if handler is None or (not info.subresource and info.verb not in what.verbs):
             raise not_allowed()
+        if info.verb in _READS and context.request.method != "GET":
+            # HEAD, and anything but GET below /watch/.
+            raise not_allowed()
         if not info.name and info.verb in ("update", "patch"):
             raise not_allowed()
         if what.namespaced and not info.namespace and info.verb not in ("list", "watch"):
             raise no_such_resource() if info.name else not_allowed()
-        if not what.namespaced and info.namespace and what.plural != "namespaces":
+        if not what.namespaced and info.namespace and (what.plural != "namespaces" or info.name != info.namespace):
             raise no_such_resource()
+        if info.subresource == "finalize" and info.verb != "update":
+            raise not_allowed()
         if not what.namespaced:
             info.namespace = ""
         if not endpoint.warnings:
             return await handler(context, endpoint)
-        if info.verb in ("get", "list", "watch"):
+        if info.verb in _READS:
             return responses.warn(await handler(context, endpoint), list(endpoint.warnings))
         context.warnings.extend(endpoint.warnings)
         return await handler(context, endpoint)
@@ -154,7 +161,7 @@ class Verbs:
 
     async def _patched(self, context: RequestContext, endpoint: Endpoint) -> tuple[Stored, negotiation.Media]:
         request, info = context.request, context.info
-        if patching.patch_type(request.headers.get("Content-Type", "")) == patching.APPLY_PATCH:
+        if patching.patch_type(request) == patching.APPLY_PATCH:
             return await self._applied(context, endpoint)
         media = negotiation.accept(request)
         options = params.writing(request, "PatchOptions")
@@ -253,7 +260,7 @@ class Verbs:
 
     async def _patch_scale(self, context: RequestContext, endpoint: Endpoint) -> http.Response:
         request = context.request
-        applies = patching.patch_type(request.headers.get("Content-Type", "")) == patching.APPLY_PATCH
+        applies = patching.patch_type(request) == patching.APPLY_PATCH
         media = negotiation.accept(request)
         options = params.writing(request, "PatchOptions", apply=applies)
         context.dry_run = options.dry_run
@@ -305,7 +312,7 @@ def _part(subresource: str) -> Part:
 
 
 def not_allowed() -> errors.MethodNotAllowed:
-    return errors.MethodNotAllowed("the server does not allow this method on the requested resource")
+    return errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
 
 
 @functools.lru_cache(maxsize=256)

@@ -84,6 +84,9 @@ class Bookmarks:
         meta: Object = {"creationTimestamp": None}
         if annotations:
             meta["annotations"] = annotations
+        if self._reg.feed.revision < watcher.revision:
+            # The watch begins later: a bookmark would send its client back.
+            return
         # Everything up to the feed's revision has been offered, so what waits in front of the bookmark is older.
         value = self._endpoint.codec.empty(meta)
         watcher.push_nowait(event_line("BOOKMARK", self._encode(value, self._reg.feed.revision)))
@@ -107,7 +110,7 @@ class Shaped:
         shaped = tables.shape(strategy, obj, self._media, self._include, now)
         if self._media.kind == negotiation.TABLE:
             if not self._first:
-                shaped["columnDefinitions"] = []
+                shaped["columnDefinitions"] = None
             self._first = False
         return orjson.dumps(shaped)
 
@@ -133,17 +136,25 @@ async def watch(
     interest = selection.interest(endpoint, info.namespace, options.label_selector, options.field_selector, name)
     encode: Encoder = endpoint.codec.full
     if media.kind:
-        encode = Shaped(reg, endpoint, media, tables.include_object(request))
+        if media.kind == negotiation.PARTIAL_LIST:
+            # No event is a list: upstream ends the stream at the first.
+            return http.Response(200, _nothing(), _headers(media))
+        include = tables.include_object(request) if media.kind == negotiation.TABLE else ""
+        encode = Shaped(reg, endpoint, media, include)
     converting = None
     if endpoint.remote is not None:
         # What only the webhook's version can be asked is asked when events are sent.
         converting = encode = converting_.Converting(endpoint, endpoint.remote, encode, interest.also)
         interest = replace(interest, also=None)
-    if options.resource_version is None:
-        await listing.consistent(reg.feed)
-    else:
-        await listing.fresh(reg.feed, options.resource_version)
     with_initial = _starts_with_state(options)
+    try:
+        if options.resource_version is None:
+            await listing.consistent(reg.feed)
+        elif with_initial:
+            await listing.fresh(reg.feed, options.resource_version)
+    except errors.Timeout as error:
+        return _failed(media, error)
+    # Who asks for changes only may ask for those after a revision to come, and hears nothing until then.
     after = reg.feed.revision if with_initial else options.resource_version or reg.feed.revision
     watcher = Watcher(interest, encode, endpoint.cache.read, after)
     bookmarks = Bookmarks(reg, endpoint, encode, options.bookmarks)
@@ -158,7 +169,7 @@ async def watch(
             converting.start(endpoint.cache.as_of(after))
         endpoint.cache.watch(watcher)
     except cache.TooOld as error:
-        return _expired(media, after, error.oldest)
+        return _failed(media, errors.Expired(f"too old resource version: {after} ({error.oldest})"))
     now = reg.clock.monotonic()
     lasts = options.timeout or shortest * (1 + random.random())
     watcher.ends_at = now + lasts
@@ -177,9 +188,14 @@ def _headers(media: negotiation.Media) -> dict[str, str]:
     return {"Cache-Control": "no-cache, private", "Content-Type": media.stream_type}
 
 
-def _expired(media: negotiation.Media, after: int, oldest: int) -> http.Response:
-    """A watch from too long ago is answered with one ERROR event, as upstream does."""
-    error = errors.Expired(f"too old resource version: {after} ({oldest})")
+async def _nothing() -> AsyncIterator[bytes]:
+    lines: tuple[bytes, ...] = ()
+    for line in lines:
+        yield line
+
+
+def _failed(media: negotiation.Media, error: errors.ApiError) -> http.Response:
+    """A watch from too long ago, or from a time to come, is answered with one ERROR event, as upstream does."""
     line = event_line("ERROR", orjson.dumps(error.status))
     return http.Response(200, negotiation.frame(line, media), _headers(media))
 

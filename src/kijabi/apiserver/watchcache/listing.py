@@ -178,7 +178,8 @@ class Lister:
         return [cache.entry_of(entry.key, entry.value, entry.revision) for entry in page.entries if entry.key >= least]
 
     def _cut(self, cache: Cache, wanted: Wanted, entries: list[Entry], revision: int) -> Listed:
-        interest, limit = wanted.interest, wanted.limit
+        # Who takes any revision gets all of it at once, as upstream's watch cache has always done.
+        interest, limit = wanted.interest, 0 if wanted.revision == 0 else wanted.limit
         if not interest.is_selective:
             if not limit or len(entries) <= limit:
                 return Listed(entries, revision)
