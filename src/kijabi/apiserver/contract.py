@@ -284,6 +284,10 @@ class Access(Protocol):
 
     def strategy(self, group: str, version: str, plural: str) -> resource.Strategy | None: ...
 
+    def by_kind(self, group: str, version: str, kind: str) -> resource.Strategy | None:
+        """What is served under a kind's name, custom resources among it."""
+        ...
+
     def get_nowait(self, what: resource.Resource, name: str, namespace: str = "") -> Object | None: ...
 
     def peek(self, what: resource.Resource, name: str, namespace: str = "") -> Object | None:

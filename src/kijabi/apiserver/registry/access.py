@@ -26,6 +26,12 @@ class RegistryAccess:
             return endpoint.strategy
         return self._reg.parts.catalog.by_path(group, version, plural)
 
+    def by_kind(self, group: str, version: str, kind: str) -> resource.Strategy | None:
+        for endpoint in self._reg.endpoints.values():
+            if endpoint.gvk == (group, version, kind):
+                return endpoint.strategy
+        return None
+
     def get_nowait(self, what: resource.Resource, name: str, namespace: str = "") -> Object | None:
         endpoint = self._reg.endpoint(what)
         entry = endpoint.cache.get(namespace, name)
