@@ -169,7 +169,7 @@ INVALID: list[tuple[dict[str, Any], str]] = [
         {"nodeName": "n", "schedulingGates": [{"name": "a/b"}]},
         "spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared",
     ),
-    ({"dnsPolicy": "None"}, "must provide at least one DNS nameserver when `dnsPolicy` is None"),
+    ({"dnsPolicy": "None", "dnsConfig": {}}, "must provide at least one DNS nameserver when `dnsPolicy` is None"),
     (
         {"topologySpreadConstraints": [{"maxSkew": 0, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]},
         "spec.topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than zero",

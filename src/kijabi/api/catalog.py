@@ -130,6 +130,14 @@ _MODULES: tuple[ModuleType, ...] = (
     resourceslice,
 )
 
+# Groups whose objects may have finalizers without a domain.
+_ANY_FINALIZER = (
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "apiregistration.k8s.io",
+    "coordination.k8s.io",
+)
+
 NAME_AND_CREATED = (
     resource.Column("Name", format="name", description="Name must be unique within a namespace."),
     resource.Column("Created At", "date", description="CreationTimestamp is the server's time of creation."),
@@ -200,10 +208,11 @@ def _strategy(row: Resource, module: ModuleType | None) -> Strategy:
         validate_create=_creation(row, rule, own("validate_create", None))
         if stored
         else own("validate_create", generic.validate_create),
-        validate_update=_change(own("validate_update", None)),
-        validate_status=_change(own("validate_status", None)),
+        validate_update=_change(row, own("validate_update", None)),
+        validate_status=_change(row, own("validate_status", None)),
         warn_create=own("warn_create", generic.warn_create),
         warn_update=own("warn_update", generic.warn_update),
+        warn_status=own("warn_status", generic.warn_status),
         column_names=own("COLUMNS", NAME_AND_CREATED),
         columns=own("columns", _name_and_created),
         fields=own("fields", generic.fields),
@@ -231,18 +240,28 @@ def _updating(status_apart: bool, counted: bool) -> Callable[[Object, Object], N
 def _creation(
     row: Resource, rule: metadata.NameRule, own: Callable[[Object], list[field.Error]] | None
 ) -> Callable[[Object], list[field.Error]]:
+    strict = row.group not in _ANY_FINALIZER
+
     def validate_create(obj: Object) -> list[field.Error]:
-        found = metadata.validate(obj.get("metadata") or {}, row.namespaced, rule)
+        meta = obj.get("metadata") or {}
+        found = metadata.validate(meta, row.namespaced, rule)
+        if strict and meta.get("finalizers"):
+            found += metadata.validate_standard_finalizers(meta)
         return found + own(obj) if own is not None else found
 
     return validate_create
 
 
 def _change(
+    row: Resource,
     own: Callable[[Object, Object], list[field.Error]] | None,
 ) -> Callable[[Object, Object], list[field.Error]]:
+    strict = row.group not in _ANY_FINALIZER
+
     def validate_update(new: Object, old: Object) -> list[field.Error]:
         found = metadata.validate_update(new["metadata"], old["metadata"])
+        if strict and new["metadata"].get("finalizers"):
+            found += metadata.validate_standard_finalizers(new["metadata"])
         return found + own(new, old) if own is not None else found
 
     return validate_update

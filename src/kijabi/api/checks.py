@@ -5,11 +5,10 @@ Each gives the list of field errors, empty when all is well.
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from kijabi.api import field, metadata, names, quantity
+from kijabi.api import addresses, field, metadata, names, quantity
 
 Errors = list[field.Error]
 NOT_NEGATIVE = "must be greater than or equal to 0"
@@ -26,6 +25,19 @@ def optional(value: str | None, path: str, choices: Iterable[str]) -> Errors:
     """A word out of a few, or nothing."""
     listed = tuple(choices)
     return [field.not_supported(path, value, listed)] if value and value not in listed else []
+
+
+def pointer(holder: Mapping[str, Any], key: str, path: str, choices: Collection[str]) -> Errors:
+    """A word out of a few that may be missing, but not empty."""
+    value = holder.get(key)
+    return [field.not_supported(f"{path}.{key}", value, choices)] if value is not None and value not in choices else []
+
+
+def listed(value: str | None, path: str, choices: Collection[str]) -> Errors:
+    """A required word out of a few, which are told in the order given."""
+    if not value:
+        return [field.required(path)]
+    return [] if value in choices else [field.not_supported(path, value, choices, ordered=True)]
 
 
 def not_negative(holder: Mapping[str, Any], path: str, *keys: str) -> Errors:
@@ -49,7 +61,8 @@ def required_word(value: str | None, path: str, rule: Callable[[str], list[str]]
 def port_number_or_name(port: Any, path: str) -> Errors:
     if isinstance(port, str):
         return word(port, path, names.port_name)
-    return [field.invalid(path, port, text) for text in names.port_number(port if port is not None else 0)]
+    number = port if port is not None else 0
+    return [field.invalid(path, number, text) for text in names.port_number(number)]
 
 
 def immutable(new: Any, old: Any, path: str) -> Errors:
@@ -85,17 +98,11 @@ def _expression(expression: Mapping[str, Any], path: str) -> Errors:
 
 
 def is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+    return addresses.parse(text) is not None
 
 
 def ip(text: str, path: str) -> Errors:
-    if is_ip(text):
-        return []
-    return [field.invalid(path, text, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")]
+    return addresses.ip(text, path)
 
 
 def is_percent(value: Any) -> bool:
@@ -115,17 +122,25 @@ def at_most_100_percent(value: Any, path: str) -> Errors:
     return []
 
 
-_STANDARD = {"cpu", "memory", "ephemeral-storage", "storage", "pods", "services", "replicationcontrollers"}
-_STANDARD |= {"resourcequotas", "secrets", "configmaps", "persistentvolumeclaims", "services.nodeports"}
-_STANDARD |= {"services.loadbalancers", "requests.cpu", "requests.memory", "requests.storage", "limits.cpu"}
-_STANDARD |= {"limits.memory", "requests.ephemeral-storage", "limits.ephemeral-storage"}
-_CONTAINER = {"cpu", "memory", "ephemeral-storage"}
+_COUNTED = {"pods", "services", "replicationcontrollers", "resourcequotas", "secrets", "configmaps"}
+_COUNTED |= {"persistentvolumeclaims", "services.nodeports", "services.loadbalancers"}
+_COMPUTE = {"cpu", "memory", "ephemeral-storage"}
+_QUOTA = _COUNTED | _COMPUTE | {"requests.storage"}
+_QUOTA |= {f"{which}.{name}" for which in ("requests", "limits") for name in _COMPUTE}
+_STANDARD = _QUOTA | {"storage"}
+HUGE_PAGES = "hugepages-"
+_HUGE = (HUGE_PAGES, f"requests.{HUGE_PAGES}")
+
+
+def is_quota_name(name: str) -> bool:
+    """One of the words without a slash that a quota may limit."""
+    return name in _QUOTA or name.startswith(_HUGE)
 
 
 def resource_name(name: str, path: str) -> Errors:
     """A resource that anything may count."""
     found = word(name, path, names.label_key)
-    if not found and "/" not in name and name not in _STANDARD and not name.startswith("hugepages-"):
+    if not found and "/" not in name and name not in _STANDARD and not name.startswith(_HUGE):
         found.append(field.invalid(path, name, "must be a standard resource type or fully qualified"))
     return found
 
@@ -133,7 +148,7 @@ def resource_name(name: str, path: str) -> Errors:
 def container_resource_name(name: str, path: str) -> Errors:
     found = resource_name(name, path)
     if "/" not in name:
-        if name not in _CONTAINER and not name.startswith("hugepages-"):
+        if name not in _COMPUTE and not name.startswith(HUGE_PAGES):
             found.append(field.invalid(path, name, "must be a standard resource for containers"))
     elif not is_native(name) and not is_extended(name):
         found.append(field.invalid(path, name, "doesn't follow extended resource name standard"))
@@ -153,7 +168,7 @@ def amount(name: str, value: Any, path: str) -> Errors:
     """One entry of a resource list."""
     parsed = quantity.of(value)
     found = [field.invalid(path, str(parsed), NOT_NEGATIVE)] if parsed.nanos < 0 else []
-    if is_extended(name) and parsed.nanos % quantity.NANO:
+    if (name in _COUNTED or is_extended(name)) and parsed.milli() % 1000:
         found.append(field.invalid(path, str(parsed), "must be an integer"))
     return found
 

@@ -52,7 +52,7 @@ _WORDS = {
     TOO_FEW: "Too few",
 }
 
-_WITHOUT_VALUE = {REQUIRED, FORBIDDEN, TOO_LONG, TOO_MANY, INTERNAL, TOO_FEW}
+_WITHOUT_VALUE = {REQUIRED, FORBIDDEN, TOO_LONG, INTERNAL}
 # A value that is not worth showing: the message says only what kind of problem it is.
 OMITTED: Any = object()
 

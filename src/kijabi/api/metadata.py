@@ -147,6 +147,21 @@ def _finalizers(finalizers: list[str], path: str) -> list[field.Error]:
     return found
 
 
+def validate_standard_finalizers(meta: Mapping[str, Any], path: str = "metadata") -> list[field.Error]:
+    """Upstream's own kinds take names without a domain only if they mean something to the server."""
+    finalizers = meta.get("finalizers")
+    if not finalizers:
+        return []
+    where = field.child(path, "finalizers")
+    return [p for n, name in enumerate(finalizers) for p in standard_finalizer(name, field.index(where, n))]
+
+
+def standard_finalizer(name: str, path: str) -> list[field.Error]:
+    if "/" in name or name in ("kubernetes", FOREGROUND, ORPHAN):
+        return []
+    return [field.invalid(path, name, "name is neither a standard finalizer name nor is it fully qualified")]
+
+
 def _managed_fields(entries: list[Object], path: str) -> list[field.Error]:
     found = []
     for position, entry in enumerate(entries):

@@ -11,6 +11,8 @@ import re
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_UNDERSCORED_LABEL = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_UNDERSCORED = rf"{_UNDERSCORED_LABEL}(\.{_UNDERSCORED_LABEL})*"
 _DNS1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _KEY = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _VALUE = f"({_KEY})?"
@@ -26,6 +28,9 @@ _ALNUM = "must start and end with an alphanumeric character"
 _LABEL_TEXT = f"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and {_ALNUM}"
 _SUBDOMAIN_TEXT = (
     f"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and {_ALNUM}"
+)
+_UNDERSCORED_TEXT = (
+    f"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and {_ALNUM}"
 )
 _DNS1035_TEXT = (
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', "
@@ -72,6 +77,7 @@ def _compile(pattern: str) -> re.Pattern[str]:
 
 _IS_LABEL, _IS_SUBDOMAIN, _IS_DNS1035 = _compile(_LABEL), _compile(_SUBDOMAIN), _compile(_DNS1035)
 _IS_KEY, _IS_VALUE, _IS_WILDCARD = _compile(_KEY), _compile(_VALUE), _compile(_WILDCARD)
+_IS_UNDERSCORED = _compile(_UNDERSCORED)
 _IS_CONFIG_KEY, _IS_HEADER = _compile(_CONFIG_KEY), _compile(_HEADER)
 _IS_C, _IS_PERCENT, _IS_HTTP_PATH = _compile(_C_IDENTIFIER), _compile(_PERCENT), _compile(_HTTP_PATH)
 
@@ -90,6 +96,14 @@ def dns_subdomain(value: str) -> list[str]:
     found = [_too_long(253)] if len(value) > 253 else []
     if not _IS_SUBDOMAIN.fullmatch(value):
         found.append(_regex(_SUBDOMAIN_TEXT, _SUBDOMAIN, "example.com"))
+    return found
+
+
+def dns_subdomain_with_underscore(value: str) -> list[str]:
+    """What a DNS search path may be, for the sake of names such as ``_tcp.example.com``."""
+    found = [_too_long(253)] if len(value) > 253 else []
+    if not _IS_UNDERSCORED.fullmatch(value):
+        found.append(_regex(_UNDERSCORED_TEXT, _UNDERSCORED, "example.com"))
     return found
 
 

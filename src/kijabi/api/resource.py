@@ -15,7 +15,7 @@ A kind's file reads, top to bottom::
     def fields(obj: Object) -> dict[str, str]                          # selectable beyond metadata.name/namespace
 
 Besides these a file may say ``GENERATION = True`` (metadata.generation is kept), ``NAME_RULE`` (see ``metadata``),
-``COLUMNS``, ``prepare_status``, ``validate_status`` and ``grace_period``. Metadata is validated by the catalog for
+``COLUMNS``, ``prepare_status``, ``validate_status``, ``warn_status`` and ``grace_period``. Metadata is validated by the catalog for
 every kind, before the kind's own validation.
 
 ``catalog`` wraps the file as a ``Strategy``; a kind without a file gets the row in ``served`` and generic behaviour.
@@ -140,6 +140,7 @@ class Strategy:
     validate_status: Callable[[Object, Object], list[fields_.Error]] = _valid2
     warn_create: Callable[[Object], list[str]] = _silent
     warn_update: Callable[[Object, Object], list[str]] = _silent2
+    warn_status: Callable[[Object, Object], list[str]] = _silent2
     column_names: tuple[Column, ...] = ()
     columns: Callable[[Object, float], list[Any]] | None = None
     fields: Callable[[Object], dict[str, str]] = _no_fields

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, field, names, printing, quantity, resource, served
+from kijabi.api import field, printing, quantity, resource, served
 from kijabi.api.checks import Errors
-from kijabi.api.core import volumes
+from kijabi.api.core import claims, volumes
 from kijabi.api.resource import Object
 
 RESOURCE = served.find("v1", "persistentvolumeclaims")
@@ -49,23 +49,10 @@ def prepare_update(new: Object, old: Object) -> None:
 
 
 def validate_create(obj: Object) -> Errors:
-    return validate_spec(obj["spec"], "spec")
+    return claims.validate_spec(obj["spec"], "spec")
 
 
-def validate_spec(spec: Object, path: str) -> Errors:
-    """Also of the claim templates of StatefulSets and ephemeral volumes."""
-    found = volumes.validate_modes(spec.get("accessModes"), field.child(path, "accessModes"))
-    found += checks.selector(spec.get("selector"), field.child(path, "selector"))
-    wanted = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
-    where = field.child(path, "resources")
-    if wanted is None:
-        found.append(field.required(field.key(where, "storage")))
-    elif quantity.of(wanted).nanos <= 0:
-        text = "must be greater than zero"
-        found.append(field.invalid(field.key(where, "storage"), str(wanted), text))
-    if spec.get("storageClassName"):
-        found += checks.word(spec["storageClassName"], field.child(path, "storageClassName"), names.dns_subdomain)
-    return found + checks.optional(spec.get("volumeMode"), field.child(path, "volumeMode"), ("Block", "Filesystem"))
+validate_spec = claims.validate_spec
 
 
 def validate_update(new: Object, old: Object) -> Errors:

@@ -6,7 +6,7 @@ from typing import Any
 
 from kijabi.api import printing, resource, served
 from kijabi.api.checks import Errors
-from kijabi.api.core.podspec import defaults, validation
+from kijabi.api.core.podspec import advice, defaults, validation
 from kijabi.api.resource import Object
 
 RESOURCE = served.find("v1", "podtemplates")
@@ -33,6 +33,14 @@ def validate_create(obj: Object) -> Errors:
 
 def validate_update(new: Object, old: Object) -> Errors:
     return validate_create(new)
+
+
+def warn_create(obj: Object) -> list[str]:
+    return advice.of_template(obj["template"], "template")
+
+
+def warn_update(new: Object, old: Object) -> list[str]:
+    return warn_create(new) if resource.is_changed(new, old, "template") else []
 
 
 def columns(obj: Object, now: float) -> list[Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, field, labels, metadata, printing, served
+from kijabi.api import checks, field, labels, printing, resource, served
 from kijabi.api.checks import Errors
-from kijabi.api.core.podspec import defaults, validation
+from kijabi.api.core.podspec import advice, defaults, validation
 from kijabi.api.resource import Object
 
 RESOURCE = served.find("v1", "replicationcontrollers")
@@ -40,27 +40,57 @@ def default(obj: Object) -> None:
 
 def validate_create(obj: Object) -> Errors:
     spec = obj["spec"]
-    found = checks.not_negative(spec, "spec", "minReadySeconds", "replicas")
+    found = checks.not_negative(spec, "spec", "minReadySeconds")
     chosen = spec.get("selector")
-    found += metadata.validate_labels(chosen, "spec.selector")
     if not chosen:
         found.append(field.required("spec.selector"))
+    found += checks.not_negative(spec, "spec", "replicas")
     template = spec.get("template")
     if template is None:
         return [*found, field.required("spec.template")]
     told = (template.get("metadata") or {}).get("labels")
-    if not labels.from_set(chosen).matches(told):
+    if chosen and not labels.from_set(chosen).matches(told):
         text = "`selector` does not match template `labels`"
         found.append(field.invalid("spec.template.metadata.labels", told, text))
     found += validation.validate_template(template, "spec.template")
     policy = (template.get("spec") or {}).get("restartPolicy", "")
     if policy != "Always":
         found.append(field.not_supported("spec.template.spec.restartPolicy", policy, ("Always",)))
+    if (template.get("spec") or {}).get("activeDeadlineSeconds") is not None:
+        text = "activeDeadlineSeconds in ReplicationController is not Supported"
+        found.append(field.forbidden("spec.template.spec.activeDeadlineSeconds", text))
     return found
 
 
 def validate_update(new: Object, old: Object) -> Errors:
     return validate_create(new)
+
+
+_COUNTS = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration")
+
+
+def validate_status(new: Object, old: Object) -> Errors:
+    told = new.get("status") or {}
+    found = checks.not_negative(told, "status", *_COUNTS)
+    text = "cannot be greater than status.replicas"
+    for key in ("fullyLabeledReplicas", "readyReplicas", "availableReplicas"):
+        if told.get(key, 0) > told.get("replicas", 0):
+            found.append(field.invalid(f"status.{key}", told[key], text))
+    if told.get("availableReplicas", 0) > told.get("readyReplicas", 0):
+        text = "cannot be greater than readyReplicas"
+        found.append(field.invalid("status.availableReplicas", told["availableReplicas"], text))
+    return found
+
+
+def warn_create(obj: Object) -> list[str]:
+    found = advice.hostname(obj["metadata"].get("name", ""), "Pod names and hostnames")
+    return found + advice.of_template(obj["spec"].get("template"), "spec.template")
+
+
+def warn_update(new: Object, old: Object) -> list[str]:
+    if not resource.is_changed(new, old):
+        return []
+    return advice.of_template(new["spec"].get("template"), "spec.template")
 
 
 def fields(obj: Object) -> dict[str, str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from kijabi.api import checks, field
+from kijabi.api import field
 from kijabi.api.checks import Errors
 
 _MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
+_ALONE = "ReadWriteOncePod"
+MODES = ("Block", "Filesystem")
 CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
+CLASS_DEPRECATED = 'deprecated since v1.8; use "storageClassName" attribute instead'
 
 
 def access_modes(modes: list[str] | None) -> str:
@@ -16,9 +19,8 @@ def access_modes(modes: list[str] | None) -> str:
 
 
 def validate_modes(modes: list[str] | None, path: str) -> Errors:
-    if not modes:
-        return [field.required(path, "at least 1 access mode is required")]
-    found = [problem for mode in modes for problem in checks.optional(mode, path, _MODES)]
-    if "ReadWriteOncePod" in modes and len(modes) > 1:
+    found = [field.not_supported(path, mode, _MODES) for mode in modes or () if mode not in _MODES]
+    known = {mode for mode in modes or () if mode in _MODES}
+    if _ALONE in known and len(known) > 1:
         found.append(field.forbidden(path, "may not use ReadWriteOncePod with other access modes"))
     return found

@@ -163,6 +163,8 @@ async def _try(reg: Registry, context: RequestContext, endpoint: Endpoint, wante
         _prepare(endpoint, wanted, new, old)
         if wanted.part is Part.WHOLE:
             context.warnings.extend(endpoint.strategy.warn_update(new, old))
+        elif wanted.part is Part.STATUS:
+            context.warnings.extend(endpoint.strategy.warn_status(new, old))
         await registry.validate(plugins, attributes)
         stored = await _write(reg, context, endpoint, new, old, there)
     except BaseException:
@@ -201,9 +203,10 @@ def _check_version(endpoint: Endpoint, wanted: Update, meta: Object, there: Entr
 def _prepare(endpoint: Endpoint, wanted: Update, new: Object, old: Object) -> None:
     """Keep what an update cannot change, then validate. Raises Invalid."""
     strategy = endpoint.strategy
+    # What a part takes may count as a new generation.
+    _keep(new["metadata"], old["metadata"], "generation", always=True)
     problems = wanted.take(new, old) if wanted.take is not None else []
     meta, before = new["metadata"], old["metadata"]
-    _keep(meta, before, "generation", always=True)
     if wanted.part is Part.STATUS:
         for key in new.keys() | old.keys():
             if key not in ("metadata", "status"):

@@ -7,8 +7,8 @@ pod templates is in ``core.podspec``.
 from __future__ import annotations
 
 from kijabi.api import conditions, field, resource, served
-from kijabi.api.core.pod import changes, status
-from kijabi.api.core.podspec import defaults, validation
+from kijabi.api.core.pod import changes, reported, skew, status
+from kijabi.api.core.podspec import advice, defaults, validation
 from kijabi.api.predicates import pods
 from kijabi.api.resource import Object
 
@@ -17,7 +17,9 @@ GENERATION = True
 COLUMNS = status.COLUMNS
 columns = status.columns
 validate_update = changes.validate_update
-validate_status = changes.validate_status
+validate_status = reported.validate
+take_ephemeral = changes.take_ephemeral
+take_resize = changes.take_resize
 
 
 def default(obj: Object) -> None:
@@ -38,16 +40,22 @@ def prepare_create(obj: Object) -> None:
             {
                 "type": "PodScheduled",
                 "status": conditions.FALSE,
+                "lastProbeTime": None,
+                "lastTransitionTime": obj["metadata"].get("creationTimestamp"),
                 "reason": "SchedulingGated",
                 "message": "Scheduling is blocked due to non-empty scheduling gates",
             }
         ]
+    labels = obj["metadata"].get("labels") or {}
+    skew.merge_label_keys(spec, labels)
+    if obj["metadata"].get("annotations"):
+        skew.apparmor_fields(spec, obj["metadata"]["annotations"])
 
 
 def prepare_update(new: Object, old: Object) -> None:
     resource.keep(new, old, "status")
     defaults.mirror_service_account(new["spec"])
-    resource.count_generation(new, old, resource.is_changed(new, old))
+    resource.count_generation(new, old, not changes.same(new["spec"], old["spec"]))
 
 
 def prepare_status(new: Object, old: Object) -> None:
@@ -56,12 +64,21 @@ def prepare_status(new: Object, old: Object) -> None:
     told, before = new.setdefault("status", {}), old.get("status") or {}
     if not told.get("qosClass") and "qosClass" in before:
         told["qosClass"] = before["qosClass"]
-    changes.keep_generations(told, before)
-    changes.mirror_addresses(told)
+    reported.keep_generations(told, before)
+    reported.mirror_addresses(told)
+    reported.drop_disabled(told)
 
 
 def validate_create(obj: Object) -> list[field.Error]:
     return validation.validate_pod(obj)
+
+
+def warn_create(obj: Object) -> list[str]:
+    return advice.hostname(obj["metadata"].get("name", ""), "the Pod's hostname") + advice.of_pod(obj)
+
+
+def warn_status(new: Object, old: Object) -> list[str]:
+    return reported.warnings(new)
 
 
 def fields(obj: Object) -> dict[str, str]:

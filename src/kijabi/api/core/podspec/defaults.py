@@ -26,6 +26,7 @@ def every_container(spec: Object) -> Iterator[Object]:
 
 def default_template(template: Object) -> None:
     """A ``PodTemplateSpec``."""
+    template.setdefault("metadata", {})
     default(template.setdefault("spec", {}))
 
 
@@ -39,6 +40,10 @@ def default(spec: Object) -> None:
     if not spec.get("schedulerName"):
         spec["schedulerName"] = "default-scheduler"
     mirror_service_account(spec)
+    spec.pop("schedulingGroup", None)
+    for key in ("hostNetwork", "hostPID", "hostIPC"):
+        if spec.get(key) is False:
+            del spec[key]
     for volume in spec.get("volumes") or ():
         _volume(volume)
     for container in every_container(spec):
@@ -55,6 +60,8 @@ def mirror_service_account(spec: Object) -> None:
 
 
 def default_pod(spec: Object) -> None:
+    if spec.get("terminationGracePeriodSeconds", 0) < 0:
+        spec["terminationGracePeriodSeconds"] = 1
     for kind in ("initContainers", "containers"):
         for container in spec.get(kind) or ():
             resources = container.get("resources")
@@ -71,20 +78,26 @@ def default_pod(spec: Object) -> None:
 
 
 def _pod_level(spec: Object) -> None:
-    """Pod-level requests default to what the containers ask for, then to the pod-level limits."""
+    """Pod-level limits of huge pages default to the containers' sum; requests to that sum, then to the limits."""
     resources = spec.get("resources")
-    if not resources or not resources.get("limits"):
+    if not resources or not (resources.get("limits") or resources.get("requests")):
         return
-    requests = dict(resources.get("requests") or {})
-    asked = fit.pod_requests(
-        {"spec": {key: value for key, value in spec.items() if key not in ("resources", "overhead")}}
-    )
-    for name in ("cpu", "memory"):
-        if name in asked:
-            requests.setdefault(name, str(asked[name]))
-    for name, limit in resources["limits"].items():
-        requests.setdefault(name, limit)
-    resources["requests"] = requests
+    alone = {"spec": {key: spec[key] for key in ("containers", "initContainers") if key in spec}}
+    limits, requests = dict(resources.get("limits") or {}), dict(resources.get("requests") or {})
+    for name, amount in fit.pod_limits(alone).items():
+        if name.startswith("hugepages-") and name not in requests:
+            limits.setdefault(name, str(amount))
+    if limits:
+        resources["limits"] = limits
+        asked = fit.pod_requests(alone)
+        for name in ("cpu", "memory"):
+            if name in asked:
+                requests.setdefault(name, str(asked[name]))
+        for name, limit in limits.items():
+            if name in ("cpu", "memory") or name.startswith("hugepages-"):
+                requests.setdefault(name, limit)
+    if requests:
+        resources["requests"] = requests
 
 
 def _container(container: Object) -> None:
@@ -101,14 +114,29 @@ def _container(container: Object) -> None:
     for port in container.get("ports") or ():
         if not port.get("protocol"):
             port["protocol"] = "TCP"
+    for mount in container.get("volumeMounts") or ():
+        if mount.get("readOnly") is False:
+            del mount["readOnly"]
+    for key in ("stdin", "stdinOnce", "tty"):
+        if container.get(key) is False:
+            del container[key]
     for variable in container.get("env") or ():
-        reference = (variable.get("valueFrom") or {}).get("fieldRef")
-        if reference is not None:
-            _field_reference(reference)
+        source = variable.get("valueFrom")
+        if source:
+            _references(source)
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
         if name in container:
             _probe(container[name])
-    for handler in (container.get("lifecycle") or {}).values():
+    if "lifecycle" in container:
+        _lifecycle(container)
+
+
+def _lifecycle(container: Object) -> None:
+    lifecycle = container["lifecycle"] or {}
+    # Behind a gate that is off.
+    if lifecycle.pop("stopSignal", None) is not None and not lifecycle:
+        del container["lifecycle"]
+    for handler in lifecycle.values():
         if isinstance(handler, dict) and "httpGet" in handler:
             _http_get(handler["httpGet"])
 
@@ -133,9 +161,14 @@ def _http_get(action: Object) -> None:
         action["scheme"] = "HTTP"
 
 
-def _field_reference(reference: Object) -> None:
-    if not reference.get("apiVersion"):
+def _references(holder: Object) -> None:
+    reference = holder.get("fieldRef")
+    if reference is not None and not reference.get("apiVersion"):
         reference["apiVersion"] = "v1"
+    if holder.get("resourceFieldRef") is not None:
+        holder["resourceFieldRef"].setdefault("divisor", "0")
+    if holder.get("fileKeyRef") is not None:
+        holder["fileKeyRef"].setdefault("optional", False)
 
 
 def _volume(volume: Object) -> None:
@@ -146,21 +179,24 @@ def _volume(volume: Object) -> None:
         if kind in volume:
             volume[kind].setdefault("defaultMode", DEFAULT_MODE)
     for item in (volume.get("downwardAPI") or {}).get("items") or ():
-        if "fieldRef" in item:
-            _field_reference(item["fieldRef"])
+        _references(item)
+    if "projected" in volume and not volume["projected"].get("sources"):
+        volume["projected"]["sources"] = None
     for source in (volume.get("projected") or {}).get("sources") or ():
+        for gated in ("clusterTrustBundle", "podCertificate"):
+            source.pop(gated, None)
         if "serviceAccountToken" in source:
             source["serviceAccountToken"].setdefault("expirationSeconds", 3600)
         for item in (source.get("downwardAPI") or {}).get("items") or ():
-            if "fieldRef" in item:
-                _field_reference(item["fieldRef"])
+            _references(item)
     if "hostPath" in volume:
         volume["hostPath"].setdefault("type", "")
     if "image" in volume and not volume["image"].get("pullPolicy"):
         volume["image"]["pullPolicy"] = images.pull_policy(volume["image"].get("reference", ""))
-    claim = ((volume.get("ephemeral") or {}).get("volumeClaimTemplate") or {}).get("spec")
-    if claim is not None:
-        claim.setdefault("volumeMode", "Filesystem")
+    template = (volume.get("ephemeral") or {}).get("volumeClaimTemplate")
+    if template is not None:
+        template.setdefault("metadata", {})
+        template.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
     default_volume_source(volume)
 
 

@@ -18,7 +18,7 @@ def tolerations(listed: list[Object], path: str) -> Errors:
         key, operator = toleration.get("key", ""), toleration.get("operator", "")
         if key:
             found += checks.word(key, field.child(where, "key"), names.label_key)
-        elif operator != "Exists":
+        if not key and operator != "Exists":
             text = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
             found.append(field.invalid(field.child(where, "operator"), operator, text))
         effect = toleration.get("effect", "")
@@ -26,7 +26,7 @@ def tolerations(listed: list[Object], path: str) -> Errors:
             text = "effect must be 'NoExecute' when `tolerationSeconds` is set"
             found.append(field.invalid(field.child(where, "effect"), effect, text))
         found += _operator(operator, toleration.get("value", ""), field.child(where, "operator"))
-        found += checks.optional(effect, field.child(where, "effect"), EFFECTS)
+        found += checks.listed(effect, field.child(where, "effect"), EFFECTS) if effect else []
     return found
 
 
@@ -37,7 +37,7 @@ def _operator(operator: str, value: str, path: str) -> Errors:
     if operator == "Exists":
         return [field.invalid(path, value, "value must be empty when `operator` is 'Exists'")] if value else []
     choices = ("Equal", "Exists", "Lt", "Gt") if operator in ("Lt", "Gt") else ("Equal", "Exists")
-    return [field.not_supported(path, operator, choices)]
+    return [field.not_supported(path, operator, choices, ordered=True)]
 
 
 def affinity(value: Object | None, path: str) -> Errors:
@@ -59,7 +59,8 @@ def _node_affinity(value: Object, path: str) -> Errors:
     for position, term in enumerate(value.get(_PREFERRED) or ()):
         where = field.index(field.child(path, _PREFERRED), position)
         found += _weight(term, where)
-        found += _term(term.get("preference") or {}, field.child(where, "preference"))
+        # Values that no label can have were let in once: they are warned of.
+        found += _term(term.get("preference") or {}, field.child(where, "preference"), any_value=True)
     return found
 
 
@@ -78,10 +79,13 @@ def node_selector(value: Object, path: str) -> Errors:
     return [problem for position, term in enumerate(terms) for problem in _term(term, field.index(where, position))]
 
 
-def _term(term: Object, path: str) -> Errors:
+def _term(term: Object, path: str, any_value: bool = False) -> Errors:
     found: Errors = []
     for position, expression in enumerate(term.get("matchExpressions") or ()):
-        found += _expression(expression, field.index(field.child(path, "matchExpressions"), position))
+        where = field.index(field.child(path, "matchExpressions"), position)
+        found += _expression(expression, where)
+        for number, value in enumerate(() if any_value else expression.get("values") or ()):
+            found += checks.word(value, f"{where}.values[{number}]", names.label_value)
     for position, expression in enumerate(term.get("matchFields") or ()):
         found += _match_field(expression, field.index(field.child(path, "matchFields"), position))
     return found
@@ -117,6 +121,9 @@ def _match_field(expression: Object, path: str) -> Errors:
     if expression.get("key") != "metadata.name":
         text = "not a valid field selector key"
         found.append(field.invalid(field.child(path, "key"), expression.get("key", ""), text))
+        return found
+    for position, value in enumerate(values):
+        found += checks.word(value, f"{path}.values[{position}]", names.dns_subdomain)
     return found
 
 
@@ -136,36 +143,70 @@ def _pod_term(term: Object, path: str) -> Errors:
     found += checks.selector(term.get("namespaceSelector"), field.child(path, "namespaceSelector"))
     for name in term.get("namespaces") or ():
         found += checks.word(name, field.child(path, "namespace"), names.dns_label)
+    found += _label_keys(term, path)
     where = field.child(path, "topologyKey")
     if not term.get("topologyKey"):
         found.append(field.required(where, "can not be empty"))
     return found + checks.word(term.get("topologyKey", ""), where, names.label_key)
 
 
+def _label_keys(holder: Object, path: str) -> Errors:
+    """``matchLabelKeys`` and ``mismatchLabelKeys``, which only add to a selector."""
+    found: Errors = []
+    matched, mismatched = holder.get("matchLabelKeys") or [], holder.get("mismatchLabelKeys") or []
+    selector = holder.get("labelSelector")
+    for key, listed in (("matchLabelKeys", matched), ("mismatchLabelKeys", mismatched)):
+        if listed and selector is None:
+            text = "must not be specified when labelSelector is not set"
+            found.append(field.forbidden(f"{path}.{key}", text))
+        elif listed:
+            for position, name in enumerate(listed):
+                found += checks.word(name, f"{path}.{key}[{position}]", names.label_key)
+    if matched and selector is not None:
+        found += _selected_twice(matched, selector, path)
+    for position, name in enumerate(matched):
+        if name in mismatched:
+            text = "exists in both matchLabelKeys and mismatchLabelKeys"
+            found.append(field.invalid(f"{path}.matchLabelKeys[{position}]", name, text))
+    return found
+
+
+def _selected_twice(matched: list[str], selector: Object, path: str) -> Errors:
+    # The server itself has added one expression for each key: only a second one is the client's.
+    known = set(selector.get("matchLabels") or ())
+    found: Errors = []
+    for expression in selector.get("matchExpressions") or ():
+        key = expression.get("key", "")
+        if key in matched and key in known:
+            text = "exists in both matchLabelKeys and labelSelector"
+            position = len(matched) - 1 - matched[::-1].index(key)
+            found.append(field.invalid(f"{path}[{position}]", key, text))
+        known.add(key)
+    return found
+
+
 def spread(constraints: list[Object], path: str) -> Errors:
     found: Errors = []
-    seen: list[tuple[str, str]] = []
+    actions = ("DoNotSchedule", "ScheduleAnyway")
+    pairs = [(one.get("topologyKey", ""), one.get("whenUnsatisfiable", "")) for one in constraints]
     for position, constraint in enumerate(constraints):
         where = field.index(path, position)
         skew = constraint.get("maxSkew", 0)
         if skew <= 0:
             found.append(field.invalid(field.child(where, "maxSkew"), skew, "must be greater than zero"))
-        key, action = constraint.get("topologyKey", ""), constraint.get("whenUnsatisfiable", "")
+        key, action = pairs[position]
         if not key:
             found.append(field.required(field.child(where, "topologyKey"), "can not be empty"))
-        else:
-            found += checks.word(key, field.child(where, "topologyKey"), names.label_key)
-        if action not in ("DoNotSchedule", "ScheduleAnyway"):
-            choices = ("DoNotSchedule", "ScheduleAnyway")
-            found.append(field.not_supported(field.child(where, "whenUnsatisfiable"), action, choices))
-        if (key, action) in seen:
+        if action not in actions:
+            found.append(field.not_supported(field.child(where, "whenUnsatisfiable"), action, actions))
+        if (key, action) in pairs[position + 1 :]:
             found.append(field.duplicate(f"{where}.{{topologyKey, whenUnsatisfiable}}", f"{{{key}, {action}}}"))
-        seen.append((key, action))
         domains = constraint.get("minDomains")
         if domains is not None:
             found += _domains(domains, action, field.child(where, "minDomains"))
         for policy in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
-            found += checks.optional(constraint.get(policy), field.child(where, policy), ("Honor", "Ignore"))
+            found += checks.pointer(constraint, policy, where, ("Honor", "Ignore"))
+        found += _label_keys(constraint, where)
         found += checks.selector(constraint.get("labelSelector"), field.child(where, "labelSelector"))
     return found
 

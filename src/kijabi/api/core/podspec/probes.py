@@ -6,25 +6,27 @@ from kijabi.api import checks, field, names
 from kijabi.api.checks import Errors
 from kijabi.api.resource import Object
 
-_HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
+_PROBE_HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
+_HOOK_HANDLERS = ("exec", "httpGet", "tcpSocket", "sleep")
 _NUMBERS = ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold")
 
 
 def validate(container: Object, grace: int | None, path: str) -> Errors:
     """The hooks and the three probes of a container."""
     found: Errors = []
-    for hook in ("postStart", "preStop"):
-        handler = (container.get("lifecycle") or {}).get(hook)
-        if handler is not None:
-            found += _handler(handler, grace, field.child(path, "lifecycle", hook))
+    lifecycle = container.get("lifecycle")
+    if lifecycle:
+        for hook in ("postStart", "preStop"):
+            if lifecycle.get(hook) is not None:
+                found += _handler(lifecycle[hook], _HOOK_HANDLERS, grace, f"{path}.lifecycle.{hook}")
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
-        if name in container:
-            found += _probe(container[name], name, field.child(path, name))
+        if container.get(name) is not None:
+            found += _probe(container[name], name, grace, f"{path}.{name}")
     return found
 
 
-def _probe(probe: Object, name: str, path: str) -> Errors:
-    found = _handler(probe, None, path)
+def _probe(probe: Object, name: str, grace_of_pod: int | None, path: str) -> Errors:
+    found = _handler(probe, _PROBE_HANDLERS, grace_of_pod, path)
     found += checks.not_negative(probe, path, *_NUMBERS)
     grace = probe.get("terminationGracePeriodSeconds")
     where = field.child(path, "terminationGracePeriodSeconds")
@@ -40,8 +42,8 @@ def _probe(probe: Object, name: str, path: str) -> Errors:
     return found
 
 
-def _handler(handler: Object, grace: int | None, path: str) -> Errors:
-    given = [key for key in _HANDLERS if key in handler]
+def _handler(handler: Object, kinds: tuple[str, ...], grace: int | None, path: str) -> Errors:
+    given = [key for key in kinds if handler.get(key) is not None]
     if not given:
         return [field.required(path, "must specify a handler type")]
     found = _action(given[0], handler[given[0]], grace, field.child(path, given[0]))
@@ -58,7 +60,7 @@ def _action(kind: str, action: Object, grace: int | None, path: str) -> Errors:
             return _http_get(action, path)
         case "sleep":
             seconds = action.get("seconds", 0)
-            if seconds < 0 or (grace is not None and seconds > grace):
+            if grace is not None and not 0 <= seconds <= grace:
                 text = f"must be non-negative and less than terminationGracePeriodSeconds ({grace})"
                 return [field.invalid(path, seconds, text)]
             return []

@@ -18,7 +18,27 @@ _TOKEN_VOLUME = re.compile(rb'"kube-api-access-([bcdfghjklmnpqrstvwxz2456789]{5}
 # Some 100 bytes each. Forgotten all at once: a cluster has far fewer kinds of pods than this.
 _MOST = 4096
 
-_known: set[bytes] = set()
+# Mark → what is to be warned of; None where nobody has asked yet.
+_known: dict[bytes, tuple[str, ...] | None] = {}
+# The spec that was marked last: a write asks first for faults, then for warnings.
+_last: list[object] = [None, False, b""]
+
+
+def judged(spec: Object, of_pod: bool) -> bytes:
+    """The mark of a spec. Pods and templates are judged by different rules, so they have different marks."""
+    mark = digest(spec)
+    if not of_pod:
+        mark += b"t"
+    _last[:] = spec, of_pod, mark
+    return mark
+
+
+def mark_again(spec: Object) -> bytes:
+    """The mark of a pod's spec that has not changed since it was judged, if it was the last."""
+    seen, of_pod, mark = _last
+    if seen is spec and of_pod and isinstance(mark, bytes):
+        return mark
+    return digest(spec)
 
 
 def digest(spec: Object) -> bytes:
@@ -36,4 +56,14 @@ def is_known(mark: bytes) -> bool:
 def remember(mark: bytes) -> None:
     if len(_known) >= _MOST:
         _known.clear()
-    _known.add(mark)
+    _known[mark] = None
+
+
+def warnings(mark: bytes) -> tuple[str, ...] | None:
+    return _known.get(mark)
+
+
+def remember_warnings(mark: bytes, found: tuple[str, ...]) -> None:
+    # The random ending may be in a text: what is said of one volume's name must not be said of another's.
+    if mark in _known and not any("kube-api-access-" in text for text in found):
+        _known[mark] = found

@@ -1,215 +1,174 @@
 """Validation of pods and pod templates, in upstream's order.
 
-Left out, because the features behind them are off by default or not of Linux: Windows host process containers,
-checkpoint and scheduling-group fields.
+Left out, because the features behind them are off by default: scheduling groups, cluster trust bundles and pod
+certificates in projected volumes, stop signals (``defaults`` drops them all).
 """
 
 from __future__ import annotations
 
 from kijabi.api import checks, field, metadata, names
 from kijabi.api.checks import Errors
-from kijabi.api.core.podspec import containers, placement, sound, volumes
+from kijabi.api.core.podspec import (
+    annotated,
+    containers,
+    environment,
+    network,
+    placement,
+    requirements,
+    security,
+    sound,
+    volumes,
+)
 from kijabi.api.resource import Object
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
-_DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 _INT32 = 2**31 - 1
 
 
 def validate_pod(pod: Object) -> Errors:
     """A pod that is created; its metadata is validated elsewhere."""
-    spec = pod["spec"]
-    found = validate(spec, "spec") + only_pods(spec)
+    spec, told = pod["spec"], pod["metadata"].get("annotations")
+    found = pod_and_spec(pod)
     if spec.get("ephemeralContainers"):
         found.append(field.forbidden("spec.ephemeralContainers", "cannot be set on create"))
     if spec.get("nodeName") and spec.get("schedulingGates"):
         text = "cannot be set until all schedulingGates have been cleared"
         found.append(field.forbidden("spec.nodeName", text))
-    return found
+    return found + annotated.agree(told, spec, "spec") if told else found
 
 
-def only_pods(spec: Object) -> Errors:
-    """What is asked of pods but not of templates."""
+def pod_and_spec(pod: Object, before: Object | None = None) -> Errors:
+    """What holds of a pod at every write; ``before`` is the stored one."""
+    spec, meta = pod["spec"], pod["metadata"]
     found: Errors = []
+    if meta.get("annotations"):
+        stored = (before or {}).get("metadata", {}).get("annotations") or {}
+        cost = stored.get(annotated.DELETION_COST)
+        found += annotated.validate(meta["annotations"], spec, "metadata.annotations", cost)
+        if spec.get("resourceClaims") and annotated.MIRROR in meta["annotations"]:
+            found.append(field.forbidden("", "static pods do not support resource claims"))
+    return found + validate(spec, "spec", of_pod=True) + _only_pods(spec, meta.get("name", ""))
+
+
+def _only_pods(spec: Object, name: str) -> Errors:
+    """What is asked of pods but not of templates."""
+    listed = spec.get("volumes") or []
+    found = volumes.claims_of(listed, name, "spec.volumes") if listed else []
     if not spec.get("serviceAccountName"):
-        for position, volume in enumerate(spec.get("volumes") or ()):
+        for position, volume in enumerate(listed):
             for number, source in enumerate((volume.get("projected") or {}).get("sources") or ()):
                 if "serviceAccountToken" in source:
                     path = f"spec.volumes[{position}].projected.sources[{number}].serviceAccountToken"
                     found.append(field.forbidden(path, "must not be specified when serviceAccountName is not set"))
     for kind in ("containers", "initContainers"):
         for position, container in enumerate(spec.get(kind) or ()):
-            image = container.get("image", "")
-            if image != image.strip():
-                path = f"spec.{kind}[{position}].image"
-                found.append(field.invalid(path, image, "must not have leading or trailing whitespace"))
+            found += containers.trimmed_image(container, f"spec.{kind}[{position}]")
     return found
 
 
 def validate_template(template: Object, path: str) -> Errors:
     """A ``PodTemplateSpec``: labels, annotations and spec."""
     meta = template.get("metadata") or {}
-    where = field.child(path, "metadata")
-    found = metadata.validate_labels(meta.get("labels"), field.child(where, "labels"))
-    found += metadata.validate_annotations(meta.get("annotations"), field.child(where, "annotations"))
+    told = meta.get("annotations")
     spec = template.get("spec") or {}
+    # Upstream's paths leave the metadata out.
+    found = metadata.validate_labels(meta.get("labels"), field.child(path, "labels"))
+    found += metadata.validate_annotations(told, field.child(path, "annotations"))
+    found += annotated.validate(told, spec, field.child(path, "annotations"))
+    where = field.child(path, "spec")
+    found += validate(spec, where) + annotated.agree(told, spec, where)
     if spec.get("ephemeralContainers"):
         text = "ephemeral containers not allowed in pod template"
-        found.append(field.forbidden(field.child(path, "spec", "ephemeralContainers"), text))
-    return found + validate(spec, field.child(path, "spec"))
+        found.append(field.forbidden(field.child(where, "ephemeralContainers"), text))
+    return found
 
 
-def validate(spec: Object, path: str) -> Errors:
+def validate(spec: Object, path: str, *, of_pod: bool = False) -> Errors:
     """What is wrong with a spec. One that was without fault before is not looked through again (``sound``)."""
-    mark = sound.digest(spec)
+    mark = sound.judged(spec, of_pod)
     if sound.is_known(mark):
         return []
-    found = _validate(spec, path)
+    found = _validate(spec, path, of_pod)
     if not found:
         sound.remember(mark)
     return found
 
 
-def _validate(spec: Object, path: str) -> Errors:
-    grace = spec.get("terminationGracePeriodSeconds")
-    mountable, found = volumes.validate(spec.get("volumes") or [], field.child(path, "volumes"))
-    main, init = spec.get("containers") or [], spec.get("initContainers") or []
-    found += containers.validate(main, mountable, grace, field.child(path, "containers"))
-    found += containers.validate_init(init, main, mountable, grace, field.child(path, "initContainers"))
-    extra = spec.get("ephemeralContainers") or []
-    if extra:
-        where = field.child(path, "ephemeralContainers")
-        found += containers.validate_ephemeral(extra, [*main, *init], mountable, where)
-    found += _network(spec, path)
-    found += checks.one_of(spec.get("restartPolicy"), field.child(path, "restartPolicy"), RESTART_POLICIES)
-    found += checks.one_of(spec.get("dnsPolicy"), field.child(path, "dnsPolicy"), _DNS_POLICIES)
-    if spec.get("nodeSelector"):
-        found += metadata.validate_labels(spec["nodeSelector"], field.child(path, "nodeSelector"))
-    if spec.get("securityContext"):
-        found += _security(spec["securityContext"], field.child(path, "securityContext"))
-    if "affinity" in spec:
-        found += placement.affinity(spec["affinity"], field.child(path, "affinity"))
-    found += _dns(spec, path)
+def _validate(spec: Object, path: str, of_pod: bool) -> Errors:
+    claims = spec.get("resourceClaims") or []
+    mountable, found = volumes.validate(spec.get("volumes") or [], f"{path}.volumes", of_pod)
+    found += requirements.pod_claims(claims, f"{path}.resourceClaims")
+    around = containers.Around(
+        mountable,
+        frozenset(claim["name"] for claim in claims if claim.get("name")),
+        spec.get("terminationGracePeriodSeconds"),
+        spec.get("restartPolicy"),
+        spec.get("hostUsers") is not False,
+    )
+    found += _containers(spec, around, path)
+    found += requirements.validate_pod(spec, around.claims, path)
+    found += network.host_ports(spec, of_pod, path)
+    found += checks.listed(spec.get("restartPolicy"), f"{path}.restartPolicy", RESTART_POLICIES)
+    found += network.dns_policy(spec, path)
+    found += metadata.validate_labels(spec.get("nodeSelector"), f"{path}.nodeSelector")
+    found += security.shared_processes(spec, f"{path}.securityContext")
+    found += security.validate_pod(spec, f"{path}.securityContext")
+    found += placement.affinity(spec.get("affinity"), f"{path}.affinity")
+    found += network.dns_config(spec, f"{path}.dnsConfig")
     found += _gates(spec, path)
-    if "topologySpreadConstraints" in spec:
-        where = field.child(path, "topologySpreadConstraints")
-        found += placement.spread(spec["topologySpreadConstraints"], where)
+    found += placement.spread(spec.get("topologySpreadConstraints") or [], f"{path}.topologySpreadConstraints")
+    found += security.host_processes(spec, path)
+    found += security.host_users(spec, path)
+    found += network.hostname_override(spec, f"{path}.hostnameOverride")
     found += _names(spec, path)
-    if spec.get("tolerations"):
-        found += placement.tolerations(spec["tolerations"], field.child(path, "tolerations"))
-    return found + _rest(spec, path)
+    found += security.operating_system(spec, path)
+    return found + environment.file_references(spec, path)
 
 
-def _network(spec: Object, path: str) -> Errors:
-    if not spec.get("hostNetwork"):
-        return []
-    found: Errors = []
-    for kind in ("containers", "initContainers"):
-        for position, container in enumerate(spec.get(kind) or ()):
-            for number, port in enumerate(container.get("ports") or ()):
-                if port.get("hostPort", 0) and port["hostPort"] != port.get("containerPort"):
-                    where = f"{path}.{kind}[{position}].ports[{number}].containerPort"
-                    text = "must match `hostPort` when `hostNetwork` is true"
-                    found.append(field.invalid(where, port.get("containerPort", 0), text))
-    return found
-
-
-def _security(context: Object, path: str) -> Errors:
-    found: Errors = []
-    for key in ("fsGroup", "runAsUser", "runAsGroup"):
-        if context.get(key) is not None:
-            texts = names.user_id(context[key])
-            found += [field.invalid(field.child(path, key), context[key], text) for text in texts]
-    for position, group in enumerate(context.get("supplementalGroups") or ()):
-        where = field.index(field.child(path, "supplementalGroups"), position)
-        found += [field.invalid(where, group, text) for text in names.user_id(group)]
-    seen: set[str] = set()
-    for position, sysctl in enumerate(context.get("sysctls") or ()):
-        where = field.child(field.index(field.child(path, "sysctls"), position), "name")
-        name = sysctl.get("name", "")
-        if not name:
-            found.append(field.required(where))
-        elif name in seen:
-            found.append(field.duplicate(where, name))
-        seen.add(name)
-    policy = context.get("fsGroupChangePolicy")
-    found += checks.optional(policy, field.child(path, "fsGroupChangePolicy"), ("Always", "OnRootMismatch"))
-    found += containers.profile(context.get("seccompProfile"), field.child(path, "seccompProfile"))
-    return found + containers.profile(context.get("appArmorProfile"), field.child(path, "appArmorProfile"))
-
-
-def _dns(spec: Object, path: str) -> Errors:
-    config = spec.get("dnsConfig") or {}
-    where = field.child(path, "dnsConfig")
-    servers, searches = config.get("nameservers") or (), config.get("searches") or ()
-    found: Errors = []
-    if spec.get("dnsPolicy") == "None" and not servers:
-        text = f"must provide at least one DNS nameserver when `dnsPolicy` is {spec['dnsPolicy']}"
-        found.append(field.required(field.child(where, "nameservers"), text))
-    if len(servers) > 3:
-        text = "must not have more than 3 nameservers"
-        found.append(field.invalid(field.child(where, "nameservers"), list(servers), text))
-    for position, server in enumerate(servers):
-        found += checks.ip(server, field.index(field.child(where, "nameservers"), position))
-    if len(searches) > 32:
-        text = "must not have more than 32 search paths"
-        found.append(field.invalid(field.child(where, "searches"), list(searches), text))
-    for position, option in enumerate(config.get("options") or ()):
-        if not option.get("name"):
-            found.append(field.required(field.index(field.child(where, "options"), position), "must not be empty"))
-    return found
+def _containers(spec: Object, around: containers.Around, path: str) -> Errors:
+    main, init = spec.get("containers") or [], spec.get("initContainers") or []
+    found = containers.validate(main, around, f"{path}.containers")
+    found += containers.validate_init(init, main, around, f"{path}.initContainers")
+    extra = spec.get("ephemeralContainers") or []
+    return found + containers.validate_ephemeral(extra, [*main, *init], around, f"{path}.ephemeralContainers")
 
 
 def _gates(spec: Object, path: str) -> Errors:
     found: Errors = []
     for position, gate in enumerate(spec.get("readinessGates") or ()):
-        where = field.child(field.index(field.child(path, "readinessGates"), position), "conditionType")
+        where = f"{path}.readinessGates[{position}].conditionType"
         found += checks.word(gate.get("conditionType", ""), where, names.label_key)
-    seen: set[str] = set()
+    taken: set[str] = set()
     for position, gate in enumerate(spec.get("schedulingGates") or ()):
-        where = field.index(field.child(path, "schedulingGates"), position)
+        where = f"{path}.schedulingGates[{position}]"
         name = gate.get("name", "")
         found += checks.word(name, where, names.label_key)
-        if name in seen:
+        if name in taken:
             found.append(field.duplicate(where, name))
-        seen.add(name)
+        taken.add(name)
     return found
-
-
-_NAMES = (
-    ("serviceAccountName", names.dns_subdomain),
-    ("nodeName", names.dns_subdomain),
-    ("hostname", names.dns_label),
-    ("subdomain", names.dns_label),
-    ("priorityClassName", names.dns_subdomain),
-    ("runtimeClassName", names.dns_subdomain),
-)
 
 
 def _names(spec: Object, path: str) -> Errors:
-    found: Errors = []
-    for key, rule in _NAMES:
-        if spec.get(key):
-            found += checks.word(spec[key], field.child(path, key), rule)
+    found = _name(spec, "serviceAccountName", path) + _name(spec, "nodeName", path)
     deadline = spec.get("activeDeadlineSeconds")
     if deadline is not None and not 1 <= deadline <= _INT32:
-        where = field.child(path, "activeDeadlineSeconds")
-        found.append(field.invalid(where, deadline, names.between(1, _INT32)))
+        found.append(field.invalid(f"{path}.activeDeadlineSeconds", deadline, names.between(1, _INT32)))
+    for key in ("hostname", "subdomain"):
+        if spec.get(key):
+            found += checks.word(spec[key], f"{path}.{key}", names.dns_label)
+    found += placement.tolerations(spec.get("tolerations") or [], f"{path}.tolerations")
+    found += network.host_aliases(spec.get("hostAliases") or [], f"{path}.hostAliases")
+    found += _name(spec, "priorityClassName", path)
+    if spec.get("runtimeClassName") is not None:
+        found += checks.word(spec["runtimeClassName"], f"{path}.runtimeClassName", names.dns_subdomain)
+    if spec.get("preemptionPolicy") is not None:
+        policies = ("PreemptLowerPriority", "Never")
+        found += checks.listed(spec["preemptionPolicy"], f"{path}.preemptionPolicy", policies)
+    if spec.get("overhead") is not None:
+        found += requirements.validate({"limits": spec["overhead"]}, (), f"{path}.overhead")
     return found
 
 
-def _rest(spec: Object, path: str) -> Errors:
-    found: Errors = []
-    for position, alias in enumerate(spec.get("hostAliases") or ()):
-        where = field.index(field.child(path, "hostAliases"), position)
-        found += checks.ip(alias.get("ip", ""), field.child(where, "ip"))
-        for number, name in enumerate(alias.get("hostnames") or ()):
-            found += checks.word(name, field.index(field.child(where, "hostnames"), number), names.dns_subdomain)
-    policies = ("Never", "PreemptLowerPriority")
-    found += checks.optional(spec.get("preemptionPolicy"), field.child(path, "preemptionPolicy"), policies)
-    if spec.get("overhead"):
-        found += checks.amounts(spec["overhead"], field.child(path, "overhead"))
-    system = spec.get("os")
-    if system is not None:
-        found += checks.one_of(system.get("name"), field.child(path, "os", "name"), ("linux", "windows"))
-    return found
+def _name(spec: Object, key: str, path: str) -> Errors:
+    return checks.word(spec[key], f"{path}.{key}", names.dns_subdomain) if spec.get(key) else []
