@@ -38,7 +38,8 @@ def default(obj: Object) -> None:
 def prepare_create(obj: Object) -> None:
     obj["status"] = {}
     if (obj.get("spec") or {}).get("service") is None:
-        obj["status"] = {"conditions": [{**LOCAL, "lastTransitionTime": obj["metadata"]["creationTimestamp"]}]}
+        made = obj["metadata"].get("creationTimestamp")
+        obj["status"] = {"conditions": [{**LOCAL, "lastTransitionTime": made}]}
 
 
 def validate_create(obj: Object) -> Errors:
