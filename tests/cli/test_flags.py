@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from kijabi.cli import flags
+from kijabi.cluster import flags as texts
 
 
 @dataclass
@@ -69,4 +70,4 @@ def test_what_makes_no_sense_is_refused(argument: str) -> None:
     ("text", "expected"), [("0", 0.0), ("1.5", 1.5), ("250ms", 0.25), ("1h2m3s", 3723.0), ("0.5h", 1800.0)]
 )
 def test_durations(text: str, expected: float) -> None:
-    assert flags.seconds(text) == pytest.approx(expected)
+    assert texts.seconds(text) == pytest.approx(expected)

@@ -9,27 +9,13 @@ text (comma-separated or repeated, as upstream's), and mappings (``a=b,c=d``).
 from __future__ import annotations
 
 import dataclasses
-import re
-import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import click
 
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
-
-
-def seconds(text: str) -> float:
-    """``90``, ``90s``, ``1m30s`` → 90.0. Raises ValueError."""
-    try:
-        return float(text)
-    except ValueError:
-        parts = _PART.findall(text)
-        if not parts or "".join(number + unit for number, unit in parts) != text.lstrip("+"):
-            raise ValueError(f"{text!r} is not a duration: write 30, 30s or 1m30s") from None
-        return sum(float(number) * _UNITS[unit] for number, unit in parts)
+from kijabi.cluster import flags
 
 
 class Seconds(click.ParamType[float]):
@@ -37,7 +23,7 @@ class Seconds(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         try:
-            return seconds(str(value))
+            return flags.seconds(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -48,25 +34,10 @@ class Boolean(click.ParamType[bool]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bool:
         if isinstance(value, bool):
             return value
-        known = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
-        if str(value).lower() not in known:
-            self.fail(f"{value!r} is not true or false", param, ctx)
-        return known[str(value).lower()]
-
-
-def split(values: Sequence[str]) -> list[str]:
-    return [part for value in values for part in value.split(",") if part]
-
-
-def pairs(values: Sequence[str]) -> dict[str, str]:
-    """``("a=b,c=d", "e=f")`` → a mapping. Raises ValueError."""
-    found = {}
-    for part in split(values):
-        key, sign, value = part.partition("=")
-        if not sign:
-            raise ValueError(f"{part!r} is not KEY=VALUE")
-        found[key] = value
-    return found
+        try:
+            return flags.boolean(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def options(options_type: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -92,7 +63,7 @@ def given(options_type: type[Any], values: dict[str, Any]) -> Any:
         if value is None or value == ():
             continue
         try:
-            chosen[name] = parsers[name](value) if name in parsers else _collected(_plain(hints[name]), value)
+            chosen[name] = parsers[name](value) if name in parsers else _taken(flags.plain(hints[name]), value)
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint=f"--{name.replace('_', '-')}") from error
     return options_type(**chosen)
@@ -100,7 +71,7 @@ def given(options_type: type[Any], values: dict[str, Any]) -> Any:
 
 def _option(field: dataclasses.Field[Any], hint: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     flag = field.metadata.get("flag") or f"--{field.name.replace('_', '-')}"
-    plain = _plain(hint)
+    plain = flags.plain(hint)
     settings: dict[str, Any] = {"help": _help(field), "default": None}
     if "parse" in field.metadata:
         pass
@@ -111,8 +82,8 @@ def _option(field: dataclasses.Field[Any], hint: Any) -> Callable[[Callable[...,
         settings |= {"type": Seconds()}
     elif plain is int:
         settings |= {"type": int}
-    elif _origin(plain) in (list, tuple, dict, set, frozenset):
-        settings |= {"multiple": True, "metavar": "A,B,..." if _origin(plain) is not dict else "K=V,..."}
+    elif flags.is_collection(plain):
+        settings |= {"multiple": True, "metavar": "A,B,..." if flags.origin(plain) is not dict else "K=V,..."}
     return click.option(flag, field.name, **settings)
 
 
@@ -129,23 +100,5 @@ def _help(field: dataclasses.Field[Any]) -> str:
     return f"{text} [default: {shown}]".strip()
 
 
-def _collected(plain: Any, value: Any) -> Any:
-    origin = _origin(plain)
-    if origin is dict:
-        return pairs(value)
-    return origin(split(value)) if origin in (list, tuple, set, frozenset) else value
-
-
-def _origin(plain: Any) -> Any:
-    return typing.get_origin(plain) or plain
-
-
-def _plain(hint: Any) -> Any:
-    """``int | None`` → int; the abstract collections → tuple and dict."""
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        rest = [part for part in typing.get_args(hint) if part is not type(None)]
-        hint = rest[0] if len(rest) == 1 else str
-    origin = typing.get_origin(hint)
-    if origin is not None and origin.__module__ == "collections.abc":
-        return dict if "Mapping" in origin.__name__ else tuple
-    return hint
+def _taken(plain: Any, value: Any) -> Any:
+    return flags.collected(plain, value) if flags.is_collection(plain) else value

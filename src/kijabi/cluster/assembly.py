@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent import futures
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kijabi.api import kinds
@@ -31,6 +31,7 @@ from kijabi.cluster import (
     network,
     packages,
     paths,
+    programs,
     state,
     waiting,
 )
@@ -50,11 +51,16 @@ class Wish:
     runtime: state.Runtime = "containerd"
     # ``sqlite`` or ``etcd``; empty for what the cluster has, sqlite where there is none yet.
     store: str = ""
+    # Flags by component and name (``{"apiserver": {"audit-log-path": "/tmp/audit.log"}}``); empty: as they are.
+    arguments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def up(wish: Wish, report: Report) -> state.Cluster:
     """Raises ``errors.ClusterError`` with what failed; what was reached stays, and another ``up`` goes on from it."""
     state.check_name(wish.name)
+    for component, arguments in wish.arguments.items():
+        # Said before anything is started; a component with a flag it does not have would only keep dying.
+        programs.read_arguments(programs.load(component), arguments)
     if wish.runtime == "containerd":
         if os.geteuid() != 0:
             raise errors.NeedsRoot("a cluster with containers")
@@ -140,6 +146,7 @@ def _record(wish: Wish) -> state.Cluster:
             raise errors.ClusterError(
                 f"cluster {wish.name} exists with store {cluster.store}: `kijabi down --name {wish.name}` first"
             )
+        cluster.arguments.update({who: dict(arguments) for who, arguments in wish.arguments.items() if arguments})
         while len(cluster.nodes) < wish.nodes:
             allotment.add_node(cluster)
         state.save(cluster)

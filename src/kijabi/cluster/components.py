@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from kijabi.cluster import authority, etcd, state
+from kijabi.cluster import authority, etcd, flags, state
 from kijabi.cluster.supervisor import plan
 
 
@@ -148,6 +148,9 @@ def _program(
 ) -> plan.Component:
     name = f"{program}-{node.name}" if node else program
     namespace = str(cluster.paths.node(node.name).namespace) if node and cluster.in_namespaces else ""
+    told = cluster.arguments.get("kubelet" if program == "hollow-kubelet" else program)
+    if told:
+        options = {**options, flags.ARGUMENTS: told}
     return plan.Component(
         name=name,
         log=str(cluster.paths.logs / f"{name}.log"),

@@ -18,7 +18,7 @@ from typing import Any
 
 import uvloop
 
-from kijabi.cluster import errors
+from kijabi.cluster import errors, flags
 
 MODULES: Mapping[str, str] = {
     "apiserver": "kijabi.apiserver.program",
@@ -53,12 +53,25 @@ def load(name: str) -> Program:
 
 
 def options(program: Program, values: Mapping[str, Any]) -> Any:
-    """``values`` by field name. A field the program does not have is a mistake of the assembly, and said so."""
+    """``values`` by field name. A field the program does not have is a mistake of the assembly, and said so.
+
+    Under ``flags.ARGUMENTS`` are flags as text, which count for more than the rest.
+    """
+    told = read_arguments(program, values.get(flags.ARGUMENTS) or {})
+    chosen = {name: value for name, value in values.items() if name != flags.ARGUMENTS}
     known = {field.name for field in dataclasses.fields(program.options)}
-    unknown = sorted(set(values) - known)
+    unknown = sorted(set(chosen) - known)
     if unknown:
         raise errors.ClusterError(f"{program.name} has no option --{unknown[0].replace('_', '-')}")
-    return program.options(**values)
+    return program.options(**{**chosen, **told})
+
+
+def read_arguments(program: Program, arguments: Mapping[str, str]) -> dict[str, Any]:
+    """Values by field name. Raises ClusterError."""
+    try:
+        return flags.read(program.options, arguments)
+    except ValueError as error:
+        raise errors.ClusterError(f"{program.name}: {error}") from error
 
 
 def serve(program: Program, chosen: Any) -> None:

@@ -33,7 +33,10 @@ class Node:
 
 @dataclass(slots=True)
 class Cluster:
-    """``ports``: apiserver, scheduler, controller-manager. ``version`` is the layout's, for later changes of it."""
+    """``ports``: apiserver, scheduler, controller-manager. ``version`` is the layout's, for later changes of it.
+
+    ``arguments``: flags by component and name, on top of what the assembly gives a component.
+    """
 
     name: str
     index: int
@@ -43,6 +46,7 @@ class Cluster:
     ports: dict[str, int]
     nodes: list[Node] = field(default_factory=list)
     version: int = 1
+    arguments: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def plan(self) -> addresses.Plan:
