@@ -115,6 +115,14 @@ def validate_status(new: Object, old: Object) -> Errors:
     return workload.replica_status(new.get("status") or {}, old.get("status") or {}, (), *counts)
 
 
+warn_create = workload.template_warnings
+
+
+def warn_update(new: Object, old: Object) -> list[str]:
+    changed = new["spec"].get("template") != old["spec"].get("template")
+    return workload.template_warnings(new) if changed else []
+
+
 def columns(obj: Object, now: float) -> list[Any]:
     spec, told = obj["spec"], obj.get("status") or {}
     pod = (spec.get("template") or {}).get("spec") or {}

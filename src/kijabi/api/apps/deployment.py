@@ -121,7 +121,10 @@ def validate_status(new: Object, old: Object) -> Errors:
 
 
 def warn_create(obj: Object) -> list[str]:
-    return workload.name_warnings(obj)
+    return workload.name_warnings(obj) + workload.template_warnings(obj)
+
+
+warn_update = workload.change_warnings
 
 
 def columns(obj: Object, now: float) -> list[Any]:

@@ -160,6 +160,10 @@ def validate_status(new: Object, old: Object) -> Errors:
 
 
 def warn_create(obj: Object) -> list[str]:
+    return workload.template_warnings(obj) + _history(obj)
+
+
+def _history(obj: Object) -> list[str]:
     if obj["spec"].get("revisionHistoryLimit", 0) >= 0:
         return []
     text = "a negative value retains all historical revisions; a value >= 0 is recommended"
@@ -167,7 +171,7 @@ def warn_create(obj: Object) -> list[str]:
 
 
 def warn_update(new: Object, old: Object) -> list[str]:
-    return warn_create(new)
+    return workload.change_warnings(new, old) + _history(new)
 
 
 def columns(obj: Object, now: float) -> list[Any]:

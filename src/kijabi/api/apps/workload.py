@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, field, labels, names
+from kijabi.api import checks, field, labels
 from kijabi.api.checks import Errors
-from kijabi.api.core.podspec import validation
+from kijabi.api.core.podspec import advice, validation
 from kijabi.api.resource import Object
 
 
@@ -76,10 +76,14 @@ def shown_strategy(strategy: Object, **rolling: str) -> Object:
 
 
 def name_warnings(obj: Object) -> list[str]:
-    found = names.dns_label(obj["metadata"].get("name", ""))
-    if not found:
-        return []
-    return [
-        "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; "
-        f"a DNS label is recommended: [{' '.join(found)}]"
-    ]
+    return advice.hostname(obj["metadata"].get("name", ""), "Pod names and hostnames")
+
+
+def template_warnings(obj: Object) -> list[str]:
+    return advice.of_template(obj["spec"].get("template"), "spec.template")
+
+
+def change_warnings(new: Object, old: Object) -> list[str]:
+    """An update that leaves the spec as it is says nothing of its template."""
+    changed = new["metadata"].get("generation") != old["metadata"].get("generation")
+    return template_warnings(new) if changed else []

@@ -8,7 +8,7 @@ from kijabi.api import checks, conditions, field, labels, names, prefixed, print
 from kijabi.api.apps import workload
 from kijabi.api.batch import jobstatus, policies
 from kijabi.api.checks import Errors
-from kijabi.api.core.podspec import defaults, validation
+from kijabi.api.core.podspec import advice, defaults, validation
 from kijabi.api.resource import Object
 
 RESOURCE = served.find("batch/v1", "jobs")
@@ -219,7 +219,7 @@ def _restart(spec: Object, template: Object, path: str) -> Errors:
     return []
 
 
-_IMMUTABLE = ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy")
+_IMMUTABLE = ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy")
 
 
 def validate_update(new: Object, old: Object) -> Errors:
@@ -230,6 +230,10 @@ def validate_update(new: Object, old: Object) -> Errors:
     found += _template(new, old)
     for key in _IMMUTABLE:
         found += checks.immutable(spec.get(key), before.get(key), f"spec.{key}")
+    policy = spec.get("successPolicy")
+    if policy != before.get("successPolicy"):
+        shown = policies.shown_success(policy) if policy is not None else None
+        found.append(field.immutable("spec.successPolicy", shown))
     return found
 
 
@@ -272,12 +276,14 @@ def validate_status(new: Object, old: Object) -> Errors:
 
 def warn_spec(spec: Object, path: str) -> list[str]:
     """Also of the jobs that a CronJob makes."""
+    told = advice.of_template(spec.get("template"), field.child(path, "template"))
     many = spec.get("completions") or 0
     if spec.get("completionMode") != "Indexed" or many <= _MANY or (spec.get("parallelism") or 0) <= _FEW:
-        return []
+        return told
     return [
         f"{path}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, "
-        "Kubernetes might not be able to track completedIndexes when a big number of indexes fail"
+        "Kubernetes might not be able to track completedIndexes when a big number of indexes fail",
+        *told,
     ]
 
 
