@@ -124,6 +124,8 @@ class ApiServer:
                 response = await self._audited(self._steps.audit, request, info, identity)
         except Exception as error:  # noqa: BLE001  # _of_error logs what nobody expected
             response = self._of_error(request, info, error)
+        if request.notes:
+            responses.warn(response, [text for kind, text in request.notes if kind == contract.WARNING])
         if type(response.headers) is dict:
             response.headers = {**response.headers, "Audit-Id": identity}
         else:
@@ -164,6 +166,9 @@ class ApiServer:
         trail = auditor.begin(request, info, user, identity, received)
         if trail is None:
             return await self._serve(request, info, user)
+        for kind, text in request.notes or ():
+            if kind != contract.WARNING:
+                trail.annotate(kind, text)
         if not await trail.begun():
             auditor.counters.rejected += 1
             raise errors.InternalError("Internal error occurred: failed to store audit event")
@@ -197,8 +202,6 @@ class ApiServer:
             if self._steps.audit is not None and (trail := contract.TRAIL.get()) is not None:
                 trail.impersonated, trail.constraint = user, acting.constraint
         context = RequestContext(request, info, user, self._steps.access)
-        if request.notes:
-            context.warnings += request.notes
         if self._steps.fairness is not None:
             return await self._fairly(self._steps.fairness, context)
         if flow.is_long_running(info):

@@ -97,6 +97,10 @@ ALLOW = Decision(Verdict.ALLOW)
 NO_OPINION = Decision(Verdict.NO_OPINION)
 
 
+# The kind of a request's note that the caller is to hear of. Every other kind is the key of an audit annotation.
+WARNING = "warning"
+
+
 class Authenticator(Protocol):
     async def authenticate(self, request: http.Request) -> UserInfo | None:
         """None: no credentials of a kind known here. Raises errors.Unauthorized for bad ones.

@@ -34,8 +34,8 @@ class Request:
     peer_certificate: bytes | None = None
     identity: Any = None
     connection: Any = None
-    # What whoever looked at the request first wants the one who answers it to tell the caller.
-    notes: list[str] | None = None
+    # What whoever looked at the request first leaves for later steps: (kind, text).
+    notes: list[tuple[str, str]] | None = None
     _query: dict[str, list[str]] | None = None
 
     @property

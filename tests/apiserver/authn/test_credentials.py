@@ -48,7 +48,7 @@ class Place:
         self.ca, self.stranger = pki.create_ca("kubernetes"), pki.create_ca("strangers")
         self.signer, self.foreign = keys.signer(pki.new_key()), keys.signer(pki.new_key())
         self.headers, self.certificates = {}, {"expired-certificate": expired_certificate(self.ca)}
-        self.port = 0
+        self.port, self.warnings = 0, []
         for name, ca in (("certificate", self.ca), ("stranger's-certificate", self.stranger)):
             self.certificates[name] = pki.issue(ca, "cert", client=True)
         self.certificates["server's-certificate"] = pki.issue(self.ca, "cert", server=True)
@@ -191,6 +191,7 @@ class Place:
         try:
             async with aiohttp.ClientSession() as session, session.get(url, ssl=tls, headers=headers) as answer:
                 await answer.read()
+                self.warnings = answer.headers.getall("Warning", [])
                 return answer.status
         except aiohttp.ClientError:
             return None
@@ -253,3 +254,10 @@ async def test_what_each_credential_is_good_for(place):
     expected |= {(LIVE, name): None for name in REFUSED}
     found = {(path, name): await place.ask(path, name) for path, name in expected}
     assert found == expected
+
+
+async def test_a_token_after_two_blanks_is_none(place):
+    place.headers["two-blanks"] = "Bearer  static"
+    assert await place.ask(LIVE, "two-blanks") == OK
+    text = "the provided Authorization header contains extra space before the bearer token, and is ignored"
+    assert place.warnings == [f'299 - "{text}"']

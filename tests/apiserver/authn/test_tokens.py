@@ -62,6 +62,15 @@ async def test_a_token_comes_back_as_its_account(accounts, now, signer):
     }
 
 
+@pytest.mark.parametrize(("later", "noted"), [(600, False), (610, True)])
+async def test_a_token_that_should_have_been_renewed_is_noted(accounts, now, later, noted):
+    token = tokens.Issuer(ISSUER, EC).sign(tokens.claims(SUBJECT, [ISSUER], now.time(), 3600, 600))
+    now._now += later
+    text = "subject: system:serviceaccount:ns:builder, seconds after warning threshold: 10"
+    expected = (("authentication.k8s.io/stale-token", text),) if noted else ()
+    assert (await accounts.authenticate(token, [ISSUER])).notes == expected
+
+
 def _encoded(part):
     return base64.urlsafe_b64encode(part).rstrip(b"=")
 

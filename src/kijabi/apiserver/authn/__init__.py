@@ -5,7 +5,7 @@ static file's, and whatever a webhook knows. Guarantees: algorithms are fixed by
 held against the live objects it is bound to (an accepted one is trusted for ten seconds before it is looked at again);
 bad credentials are refused and never taken for anonymous; each authority vouches only for what it is there for; what
 is asked of others elsewhere never stands in the way of what is known here. Basic authentication is ignored, as
-upstream does since 1.19. Left out: an external signer of service account tokens, and audit annotations about tokens.
+upstream does since 1.19. Left out: an external signer of service account tokens.
 """
 
 from __future__ import annotations

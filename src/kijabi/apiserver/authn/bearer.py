@@ -28,13 +28,13 @@ class Rejected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """Who, and for which of the audiences asked for. ``expires`` is seconds since the epoch, 0 for never; ``warnings``
-    are for the one who brought the token."""
+    """Who, and for which of the audiences asked for. ``expires`` is seconds since the epoch, 0 for never; ``notes`` are
+    for who brought the token (kind ``contract.WARNING``), or for the audit log (the kind is an annotation's key)."""
 
     user: contract.UserInfo
     audiences: tuple[str, ...]
     expires: float = 0.0
-    warnings: tuple[str, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 class TokenAuthenticator(Protocol):
@@ -80,8 +80,8 @@ class Tokens:
         if not token:
             return None
         found = await self.authenticate_token(token)
-        if found.warnings:
-            request.notes = [*(request.notes or ()), *found.warnings]
+        if found.notes:
+            request.notes = [*(request.notes or ()), *found.notes]
         return found.user
 
     async def _ask(self, token: str, wanted: tuple[str, ...]) -> Authenticated:
@@ -113,7 +113,7 @@ def bearer_token(request: http.Request) -> str:
     if len(parts) > 1 and parts[0].lower() == "bearer":
         if parts[1]:
             return parts[1]
-        request.notes = [*(request.notes or ()), _SPACE]
+        request.notes = [*(request.notes or ()), (contract.WARNING, _SPACE)]
     for protocol in request.headers.get("Sec-WebSocket-Protocol", "").split(","):
         encoded = protocol.strip()
         if encoded.startswith(_WEBSOCKET_PREFIX):

@@ -3,8 +3,8 @@
 Constrained impersonation asks twice: may the caller act as that user (``impersonate:MODE``), and do this very thing
 as somebody else (``impersonate-on:MODE:VERB``)? Which mode there is depends on the user wanted: the caller's own node,
 any node, a service account, or anybody else. Where no mode allows it, the older verb ``impersonate`` decides, which
-knows no limits. Each part of the user is authorized by itself. Left out: upstream's ten seconds' memory of what was allowed;
-only which mode served a caller last is remembered, because the refusal is told in its words.
+knows no limits. Each part of the user is authorized by itself. Left out: upstream's ten seconds' memory of what was
+allowed; only which mode served a caller last is remembered, because the refusal is told in its words.
 
 Source: the Kubernetes documentation, "User impersonation"; KEP-5284.
 """

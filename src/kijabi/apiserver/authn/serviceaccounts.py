@@ -14,6 +14,7 @@ from kijabi.apiserver import contract
 from kijabi.apiserver.authn import bearer, names, tokens
 from kijabi.kit import clock
 
+_STALE = "authentication.k8s.io/stale-token"
 _INVALIDATED = "service account token has been invalidated"
 
 
@@ -59,7 +60,15 @@ class ServiceAccounts:
             self._check_objects(said.subject)
         except tokens.Invalid as error:
             raise bearer.Rejected(str(error)) from error
-        return bearer.Authenticated(user(said), meant, said.expires)
+        return bearer.Authenticated(user(said), meant, said.expires, self._notes(said))
+
+    def _notes(self, said: tokens.Claims) -> tuple[tuple[str, str], ...]:
+        """A token whose client should long have read the file again."""
+        late = int(self._clock.time()) - int(said.warn_after)
+        if not said.warn_after or late <= 0:
+            return ()
+        who = names.service_account(said.subject.namespace, said.subject.account.name)
+        return ((_STALE, f"subject: {who}, seconds after warning threshold: {late}"),)
 
     def _check_objects(self, subject: tokens.Subject) -> None:
         namespace, account = subject.namespace, subject.account

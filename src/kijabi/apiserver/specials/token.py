@@ -82,8 +82,11 @@ class TokenRequests:
         # Always shown, and null where there is none.
         spec.setdefault("boundObjectRef", None)
         seconds, warn = self._lifetime(spec, bound)
+        said = tokens.claims(subject, spec["audiences"], now, seconds, warn)
+        if (trail := contract.TRAIL.get()) is not None:
+            trail.annotate("authentication.kubernetes.io/issued-credential-id", f"JTI={said['jti']}")
         request["status"] = {
-            "token": self._issuer.sign(tokens.claims(subject, spec["audiences"], now, seconds, warn)),
+            "token": self._issuer.sign(said),
             "expirationTimestamp": timestamps.format_time(int(now) + spec["expirationSeconds"]),
         }
         return context.access.respond(context, request, 201)
