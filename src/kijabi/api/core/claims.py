@@ -67,6 +67,10 @@ def normalize_sources(spec: Object, before: Object | None) -> None:
     in_use = before is not None and (before.get("dataSource") or before.get("dataSourceRef"))
     if (spec.get("dataSourceRef") or {}).get("namespace") and not (before or {}).get("dataSourceRef"):
         spec.pop("dataSourceRef")
+    for key in ("dataSource", "dataSourceRef"):
+        if spec.get(key) is not None:
+            # Shown even where nobody gave it.
+            spec[key].setdefault("apiGroup", None)
     old, new = spec.get("dataSource"), spec.get("dataSourceRef")
     if old is not None and new is None and not in_use and not _is_old_style(old):
         del spec["dataSource"]

@@ -122,6 +122,7 @@ _STRUCTS = {
         "AzureDisk*Any PhotonPersistentDisk*Any PortworxVolume*Any ScaleIO*Any Local*Local StorageOS*Any "
         "CSI*PersistentCSI"
     ),
+    "VolumeNodeAffinity": "Required*NodeSelector",
     "HostPath": "Path Type?",
     "EmptyDir": "Medium SizeLimit?",
     "NFS": "Server Path ReadOnly!",

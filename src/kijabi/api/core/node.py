@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
+import re
 from typing import Any
 
-from kijabi.api import checks, conditions, field, names, printing, resource, served
+from kijabi.api import addresses, checks, conditions, field, metadata, names, printing, resource, served
 from kijabi.api.checks import Errors
 from kijabi.api.resource import Object
 
@@ -43,42 +43,74 @@ def _mirror_cidrs(spec: Object) -> None:
 
 
 def prepare_create(obj: Object) -> None:
-    """Unlike elsewhere, the status is kept."""
+    """Unlike elsewhere, the status is kept. Kubelet configuration from the API is gone."""
+    obj["spec"].pop("configSource", None)
+    obj["status"].pop("config", None)
 
 
 def prepare_update(new: Object, old: Object) -> None:
     resource.keep(new, old, "status")
+    if "configSource" not in (old.get("spec") or {}):
+        new.setdefault("spec", {}).pop("configSource", None)
 
 
 def prepare_status(new: Object, old: Object) -> None:
     told = new.setdefault("status", {})
     if "capacity" in told:
         told.setdefault("allocatable", dict(told["capacity"]))
+    told.pop("config", None)
 
 
 def validate_create(obj: Object) -> Errors:
     spec, told = obj.get("spec") or {}, obj.get("status") or {}
-    found = _taints(spec.get("taints") or [], "metadata.taints")
-    found += _resources(told)
-    for position, cidr in enumerate(spec.get("podCIDRs") or ()):
-        found += _cidr(cidr, f"spec.podCIDRs[{position}]")
-    if len(spec.get("podCIDRs") or ()) > 2:
+    found = _taints(spec.get("taints") or [], "metadata.taints") + _resources(told)
+    swap = ((told.get("nodeInfo") or {}).get("swap") or {}).get("capacity")
+    if swap is not None and swap <= 0:
+        found.append(field.invalid("metadata.nodeSwapStatus.capacity", swap, "must be greater than zero"))
+    found += _features(told.get("declaredFeatures") or [], "status.declaredFeatures")
+    cidrs = spec.get("podCIDRs") or []
+    for position, cidr in enumerate(cidrs):
+        found += addresses.cidr(cidr, f"spec.podCIDRs[{position}]")
+    if len(cidrs) > 2 or (len(cidrs) > 1 and not addresses.is_dual([cidr.partition("/")[0] for cidr in cidrs])):
         text = "may specify no more than one CIDR for each IP family"
-        found.append(field.invalid("spec.podCIDRs", spec["podCIDRs"], text))
+        found.append(field.invalid("spec.podCIDRs", cidrs, text))
     return found
 
 
 def _resources(told: Object) -> Errors:
-    found = checks.amounts(told.get("capacity"), "status.capacity")
-    return found + checks.amounts(told.get("allocatable"), "status.allocatable")
+    """The names are the kubelet's business; the amounts must be amounts."""
+    return [
+        problem
+        for key in ("capacity", "allocatable")
+        for name, value in (told.get(key) or {}).items()
+        for problem in checks.amount(name, value, f"status.{key}.{name}")
+    ]
 
 
-def _cidr(text: str, path: str) -> Errors:
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return [field.invalid(path, text, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")]
-    return []
+_FEATURE_NAME = re.compile("[A-Z][a-zA-Z0-9]*(/[a-zA-Z][a-zA-Z0-9]*)*", re.ASCII)
+
+
+def _features(features: list[str], path: str) -> Errors:
+    found: Errors = []
+    for position, name in enumerate(features):
+        where = field.index(path, position)
+        if len(name) > 253:
+            text = f'invalid feature name "{name}": must be no more than 253 characters'
+            found.append(field.invalid(where, name, text))
+        elif not _FEATURE_NAME.fullmatch(name):
+            text = (
+                f'invalid feature name "{name}": must start with an UpperCamelCase segment, with subsequent segments '
+                "separated by '/' (e.g., MyFeature or MyFeature/mySubFeature), and contain only alphanumeric "
+                "characters and slashes"
+            )
+            found.append(field.invalid(where, name, text))
+        following = features[position + 1] if position + 1 < len(features) else None
+        if following is not None and name == following:
+            found.append(field.duplicate(field.index(path, position + 1), following))
+        elif following is not None and name > following:
+            text = "list must be sorted alphabetically"
+            found.append(field.invalid(field.index(path, position + 1), following, text))
+    return found
 
 
 def _taints(taints: list[Object], path: str) -> Errors:
@@ -91,33 +123,59 @@ def _taints(taints: list[Object], path: str) -> Errors:
         complaints = names.label_value(taint.get("value", ""))
         if complaints:
             found.append(field.invalid(field.child(where, "value"), taint["value"], ";".join(complaints)))
-        found += checks.one_of(effect, field.child(where, "effect"), _EFFECTS)
+        found += checks.listed(effect, field.child(where, "effect"), _EFFECTS)
         if (key, effect) in seen:
-            problem = field.duplicate(where, taint)
+            shown = {"Key": key, "Value": taint.get("value", ""), "Effect": effect, "TimeAdded": taint.get("timeAdded")}
             text = "taints must be unique by key and effect pair"
-            found.append(field.Error(problem.type, where, taint, text))
+            found.append(field.Error(field.DUPLICATE, where, shown, text))
         seen.add((key, effect))
     return found
 
 
 def validate_update(new: Object, old: Object) -> Errors:
-    spec, before = new.get("spec") or {}, old.get("spec") or {}
-    found = _resources(new.get("status") or {})
-    addresses: list[Object] = []
-    for position, address in enumerate((new.get("status") or {}).get("addresses") or ()):
-        if address in addresses:
-            found.append(field.duplicate(f"status.addresses[{position}]", address))
-        addresses.append(address)
-    if before.get("podCIDRs") and before["podCIDRs"] != spec.get("podCIDRs"):
+    again = metadata.validate(new["metadata"], False, metadata.subdomain)
+    return again + validate_create(new) + _change(new, old)
+
+
+def _change(new: Object, old: Object) -> Errors:
+    spec, before, told = new.get("spec") or {}, old.get("spec") or {}, new.get("status") or {}
+    found = _resources(told)
+    found += _features(told.get("declaredFeatures") or [], "status.declaredFeatures")
+    known: list[Object] = []
+    for position, address in enumerate(told.get("addresses") or ()):
+        if address in known:
+            shown = {"Type": address.get("type", ""), "Address": address.get("address", "")}
+            found.append(field.duplicate(f"status.addresses[{position}]", shown))
+        known.append(address)
+    cidrs, now = before.get("podCIDRs") or [], spec.get("podCIDRs") or []
+    if cidrs and cidrs != now:
         text = 'node updates may not change podCIDR except from "" to valid'
-        found.append(field.forbidden("spec.podCIDRs", text))
+        differing = 1 if len(cidrs) != len(now) else sum(a != b for a, b in zip(cidrs, now, strict=True))
+        found += [field.forbidden("spec.podCIDRs", text)] * differing
     if before.get("providerID") and before["providerID"] != spec.get("providerID"):
         text = 'node updates may not change providerID except from "" to valid'
         found.append(field.forbidden("spec.providerID", text))
-    return found + _taints(spec.get("taints") or [], "metadata.taints")
+    found += _taints(spec.get("taints") or [], "metadata.taints")
+    if spec.get("externalID", "") != before.get("externalID", ""):
+        found.append(field.forbidden("spec.externalID", "may not be updated"))
+    return found
 
 
-validate_status = validate_update
+validate_status = _change
+
+
+def warn_create(obj: Object) -> list[str]:
+    spec = obj.get("spec") or {}
+    found = ["spec.configSource: the feature is removed"] if "configSource" in spec else []
+    if spec.get("externalID"):
+        found.append("spec.externalID: this field is deprecated, and is unused by Kubernetes")
+    for position, cidr in enumerate(spec.get("podCIDRs") or ()):
+        found += addresses.cidr_warnings(cidr, f"spec.podCIDRs[{position}]")
+    return found
+
+
+def warn_update(new: Object, old: Object) -> list[str]:
+    return warn_create(new)
 
 
 def fields(obj: Object) -> dict[str, str]:

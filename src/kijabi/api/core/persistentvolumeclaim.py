@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import field, printing, quantity, resource, served
+from kijabi.api import checks, field, metadata, names, printing, quantity, resource, served
 from kijabi.api.checks import Errors
-from kijabi.api.core import claims, volumes
+from kijabi.api.core import claims, inner, volumes
+from kijabi.api.core.podspec import equality
 from kijabi.api.resource import Object
 
 RESOURCE = served.find("v1", "persistentvolumeclaims")
@@ -32,20 +33,12 @@ def default(obj: Object) -> None:
 
 def prepare_create(obj: Object) -> None:
     obj["status"] = {"phase": "Pending"}
-    _mirror_source(obj["spec"])
-
-
-def _mirror_source(spec: Object) -> None:
-    """``dataSource`` and ``dataSourceRef`` say the same for claims and snapshots of the same namespace."""
-    old, new = spec.get("dataSource"), spec.get("dataSourceRef")
-    if old and not new:
-        spec["dataSourceRef"] = dict(old)
-    elif new and not old and not new.get("namespace"):
-        spec["dataSource"] = {key: value for key, value in new.items() if key != "namespace"}
+    claims.normalize_sources(obj["spec"], None)
 
 
 def prepare_update(new: Object, old: Object) -> None:
     resource.keep(new, old, "status")
+    claims.normalize_sources(new["spec"], old["spec"])
 
 
 def validate_create(obj: Object) -> Errors:
@@ -57,22 +50,112 @@ validate_spec = claims.validate_spec
 
 def validate_update(new: Object, old: Object) -> Errors:
     spec, before = new["spec"], old["spec"]
-    found = validate_spec(spec, "spec")
-    if not before.get("volumeName") and spec.get("volumeName"):
-        # Binding is what sets the name.
-        before = {**before, "volumeName": spec["volumeName"]}
-    changeable = ("resources", "volumeAttributesClassName")
-    fixed, was = ({k: v for k, v in s.items() if k not in changeable} for s in (spec, before))
-    bound = (old.get("status") or {}).get("phase") == "Bound"
-    if fixed != was or (spec.get("resources") != before.get("resources") and not bound):
+    found = metadata.validate(new["metadata"], True, metadata.subdomain) + validate_create(new)
+    annotation = volumes.CLASS_ANNOTATION
+    told, was = (obj["metadata"].get("annotations") or {} for obj in (new, old))
+    if not _moves_class(spec, before, told, was):
+        path = f"metadata.annotations.{annotation}"
+        found += checks.immutable(told.get(annotation, ""), was.get(annotation, ""), path)
+    now, then = _comparable(new, old, was)
+    if not equality.same(now, then):
         text = (
             "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
         )
-        found.append(field.forbidden("spec", text))
-    elif _storage(spec) < max(_storage(before), _capacity(old)) and spec.get("resources") != before.get("resources"):
+        found.append(field.forbidden("spec", f"{text}\n{inner.diff('PersistentVolumeClaimSpec', then, now)}"))
+    if _storage(spec) < _storage(before) and _storage(spec) <= _capacity(old):
         text = "field can not be less than status.capacity"
         found.append(field.forbidden("spec.resources.requests.storage", text))
+    found += checks.immutable(spec.get("volumeMode"), before.get("volumeMode"), "volumeMode")
+    return found + _attributes_class(spec, before, old.get("status") or {})
+
+
+def _moves_class(spec: Object, before: Object, told: Object, was: Object) -> bool:
+    """The class moves from the annotation of old into the field, and stays the same."""
+    stored = was.get(volumes.CLASS_ANNOTATION)
+    return (
+        stored is not None
+        and before.get("storageClassName") is None
+        and spec.get("storageClassName") == stored
+        and told.get(volumes.CLASS_ANNOTATION, stored) == stored
+    )
+
+
+def _comparable(new: Object, old: Object, was: Object) -> tuple[Object, Object]:
+    """Both specs, without the differences that are allowed."""
+    now, then = dict(new["spec"]), dict(old["spec"])
+    if not then.get("volumeName"):
+        # Binding is what sets the name.
+        resource.keep(then, now, "volumeName")
+    given = now.get("storageClassName")
+    late = then.get("storageClassName") is None and given is not None
+    if late and was.get(volumes.CLASS_ANNOTATION, given) == given:
+        # A default class that came later is filled in.
+        del now["storageClassName"]
+        then.pop("storageClassName", None)
+    if (new.get("status") or {}).get("phase") == "Bound":
+        requests = (now.get("resources") or {}).get("requests")
+        stored = ((then.get("resources") or {}).get("requests") or {}).get("storage")
+        if requests and stored is not None:
+            now["resources"] = {**now["resources"], "requests": {**requests, "storage": stored}}
+        resource.keep(now, then, "volumeAttributesClassName")
+    return now, then
+
+
+def _attributes_class(spec: Object, before: Object, told: Object) -> Errors:
+    name, path = spec.get("volumeAttributesClassName"), "spec.volumeAttributesClassName"
+    if name or name == before.get("volumeAttributesClassName") or told.get("currentVolumeAttributesClassName") is None:
+        return []
+    what = "nil" if name is None else "empty string"
+    text = f"update to {what} is forbidden when status.currentVolumeAttributesClassName is not nil"
+    return [field.forbidden(path, text)]
+
+
+_RESIZES = (
+    "ControllerResizeInProgress",
+    "ControllerResizeInfeasible",
+    "NodeResizePending",
+    "NodeResizeInProgress",
+    "NodeResizeInfeasible",
+)
+
+
+def validate_status(new: Object, old: Object) -> Errors:
+    told = new.get("status") or {}
+    found: Errors = []
+    for name, value in (told.get("capacity") or {}).items():
+        found += _whole(value, f"status.capacity[{name}]")
+    path = "status.allocatedResourceStatuses"
+    for name, value in (told.get("allocatedResourceStatuses") or {}).items():
+        found += _resource(name, path)
+        if value not in _RESIZES:
+            found.append(field.not_supported(path, name, _RESIZES))
+    path = "status.allocatedResources"
+    for name, value in (told.get("allocatedResources") or {}).items():
+        found += _resource(name, path) or _whole(value, f"{path}[{name}]")
     return found
+
+
+def _whole(value: Any, path: str) -> Errors:
+    amount = quantity.of(value).value()
+    return [field.invalid(path, amount, "must be a valid resource quantity")] if amount < 0 else []
+
+
+def _resource(name: str, path: str) -> Errors:
+    found = checks.word(name, path, names.label_key)
+    if not found and checks.is_native(name) and name != "storage":
+        found.append(field.not_supported(path, name, ("storage",)))
+    return found
+
+
+def warn_create(obj: Object) -> list[str]:
+    found = claims.spec_warnings(obj["spec"], "spec")
+    if volumes.CLASS_ANNOTATION in (obj["metadata"].get("annotations") or {}):
+        found.insert(0, f"metadata.annotations[{volumes.CLASS_ANNOTATION}]: {volumes.CLASS_DEPRECATED}")
+    return found
+
+
+def warn_update(new: Object, old: Object) -> list[str]:
+    return warn_create(new)
 
 
 def _storage(spec: Object) -> quantity.Quantity:

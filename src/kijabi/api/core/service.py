@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, field, metadata, names, printing, resource, served
+from kijabi.api import addresses, checks, field, metadata, names, printing, resource, served
 from kijabi.api.checks import Errors
 from kijabi.api.resource import Object
 
 RESOURCE = served.find("v1", "services")
-NAME_RULE = metadata.dns1035
+NAME_RULE = metadata.label
 COLUMNS = (
     printing.NAME,
     printing.text("Type", "How the Service is exposed."),
@@ -23,6 +23,13 @@ CLUSTER_IP, NODE_PORT, LOAD_BALANCER, EXTERNAL_NAME = "ClusterIP", "NodePort", "
 TYPES = (CLUSTER_IP, EXTERNAL_NAME, LOAD_BALANCER, NODE_PORT)
 HEADLESS = "None"
 _DAY = 86400
+_POLICIES = ("Cluster", "Local")
+_DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
+_FAMILIES = ("IPv4", "IPv6")
+_FAMILY_POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
+_ONCE = "may not change once set"
+_HINTS, _MODE = "service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"
+_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 
 
 def is_headless(spec: Object) -> bool:
@@ -56,13 +63,16 @@ def default(obj: Object) -> None:
             port["targetPort"] = port.get("port", 0)
     if is_external(spec) and not spec.get("externalTrafficPolicy"):
         spec["externalTrafficPolicy"] = "Cluster"
-    if spec["type"] != EXTERNAL_NAME:
+    if spec["type"] in (CLUSTER_IP, NODE_PORT, LOAD_BALANCER):
         spec.setdefault("internalTrafficPolicy", "Cluster")
     if spec["type"] == LOAD_BALANCER:
         spec.setdefault("allocateLoadBalancerNodePorts", True)
         for ingress in ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ():
             if ingress.get("ip"):
                 ingress.setdefault("ipMode", "VIP")
+
+    if spec.get("publishNotReadyAddresses") is False:
+        del spec["publishNotReadyAddresses"]
 
 
 def prepare_create(obj: Object) -> None:
@@ -155,10 +165,19 @@ def _drop_same(spec: Object, before: Object, key: str) -> None:
         spec.pop(key, None)
 
 
+def prepare_status(new: Object, old: Object) -> None:
+    default({**new, "spec": dict(new["spec"])})
+
+
 def validate_create(obj: Object) -> Errors:
-    spec = obj["spec"]
+    return _validate(obj, {})
+
+
+def _validate(obj: Object, before: Object) -> Errors:
+    """``before`` is the stored spec, empty for a new Service."""
+    spec, told = obj["spec"], obj["metadata"].get("annotations") or {}
     kind, ports = spec.get("type"), spec.get("ports") or []
-    found: Errors = []
+    found = _topology(told) if told else []
     if not ports and not is_headless(spec) and kind != EXTERNAL_NAME:
         found.append(field.required("spec.ports"))
     if kind in (LOAD_BALANCER, NODE_PORT) and is_headless(spec):
@@ -170,12 +189,40 @@ def validate_create(obj: Object) -> Errors:
     for position, port in enumerate(ports):
         found += _port(port, len(ports) > 1, seen, f"spec.ports[{position}]")
     found += metadata.validate_labels(spec.get("selector"), "spec.selector")
-    found += _affinity(spec) + _addresses(spec)
+    found += _affinity(spec) + validate_families(spec, before)
     for position, address in enumerate(spec.get("externalIPs") or ()):
-        found += checks.ip(address, f"spec.externalIPs[{position}]")
+        path = f"spec.externalIPs[{position}]"
+        found += addresses.ip(address, path, before.get("externalIPs") or ()) or addresses.endpoint(address, path)
     found += checks.one_of(kind, "spec.type", TYPES)
-    found += _numbers(ports, kind)
+    found += _numbers(ports, kind) + _source_ranges(spec, before, told)
     return found + _traffic(spec, kind)
+
+
+def _topology(told: Object) -> Errors:
+    mode, hints = told.get(_MODE), told.get(_HINTS)
+    if mode is None or hints is None or mode == hints:
+        return []
+    text = f"must match annotations[{_HINTS}] when both are specified"
+    return [field.invalid(f"metadata.annotations[{_MODE}]", mode, text)]
+
+
+def _source_ranges(spec: Object, before: Object, told: Object) -> Errors:
+    ranges, balanced = spec.get("loadBalancerSourceRanges") or [], spec.get("type") == LOAD_BALANCER
+    only = "may only be used when `type` is 'LoadBalancer'"
+    if ranges:
+        path = "spec.LoadBalancerSourceRanges"
+        found = [] if balanced else [field.forbidden(path, only)]
+        kept = [one.strip() for one in before.get("loadBalancerSourceRanges") or ()]
+        for position, one in enumerate(ranges):
+            found += addresses.cidr(one.strip(), f"{path}[{position}]", kept)
+        return found
+    if _RANGES not in told:
+        return []
+    path = f"metadata.annotations[{_RANGES}]"
+    found = [] if balanced else [field.forbidden(path, only)]
+    for one in told[_RANGES].split(",") if told[_RANGES].strip() else ():
+        found += addresses.cidr(one.strip(), path)
+    return found
 
 
 def _external_name(spec: Object) -> Errors:
@@ -220,23 +267,50 @@ def _affinity(spec: Object) -> Errors:
     return found
 
 
-def _addresses(spec: Object) -> Errors:
-    addresses = spec.get("clusterIPs") or []
+def validate_families(spec: Object, before: Object) -> Errors:
+    """Cluster IPs, families and policy; also asked before addresses are given out."""
+    if spec.get("type") == EXTERNAL_NAME:
+        return []
+    listed, first = spec.get("clusterIPs") or [], spec.get("clusterIP")
+    path = "spec.clusterIPs"
     found: Errors = []
-    if addresses and spec.get("clusterIP") != addresses[0]:
-        text = "first value must match `clusterIP`"
-        found.append(field.invalid("spec.clusterIPs", addresses, text))
-    for position, address in enumerate(addresses):
+    if first and not listed:
+        found.append(field.required(path))
+    elif first and listed[0] != first:
+        found.append(field.invalid(path, listed, "first value must match `clusterIP`"))
+    elif listed and not first:
+        found.append(field.invalid(path, listed, "must be empty when `clusterIP` is not specified"))
+    families: list[str] = spec.get("ipFamilies") or []
+    for position, family in enumerate(families):
+        where = f"spec.ipFamilies[{position}]"
+        if family not in _FAMILIES:
+            found.append(field.not_supported(where, family, _FAMILIES))
+        if family in families[:position]:
+            found.append(field.duplicate(where, family))
+    found += checks.pointer(spec, "ipFamilyPolicy", "spec", _FAMILY_POLICIES)
+    problems = _cluster_ips(listed, before.get("clusterIPs") or [], path)
+    if len(listed) > 2:
+        found.append(field.invalid(path, listed, "may only hold up to 2 values"))
+    if problems:
+        return found + problems
+    if len(listed) > 1 and not addresses.is_dual(listed):
+        found.append(field.invalid(path, listed, "may specify no more than one IP for each IP family"))
+    if not is_headless(spec):
+        for position, (family, address) in enumerate(zip(families, listed, strict=False)):
+            if family in _FAMILIES and (":" in address) != (family == "IPv6"):
+                text = f"expected an {family} value as indicated by `ipFamilies[{position}]`"
+                found.append(field.invalid(f"{path}[{position}]", address, text))
+    return found
+
+
+def _cluster_ips(listed: list[str], kept: list[str], path: str) -> Errors:
+    found: Errors = []
+    for position, address in enumerate(listed):
         if position == 0 and address == HEADLESS:
-            if len(addresses) > 1:
-                text = "'None' must be the first and only value"
-                found.append(field.invalid("spec.clusterIPs[0]", address, text))
-            break
-        found += checks.ip(address, f"spec.clusterIPs[{position}]")
-    policies = ("SingleStack", "PreferDualStack", "RequireDualStack")
-    found += checks.optional(spec.get("ipFamilyPolicy"), "spec.ipFamilyPolicy", policies)
-    for position, family in enumerate(spec.get("ipFamilies") or ()):
-        found += checks.optional(family, f"spec.ipFamilies[{position}]", ("IPv4", "IPv6"))
+            if len(listed) > 1:
+                found.append(field.invalid(path, listed, "'None' must be the first and only value"))
+            continue
+        found += addresses.ip(address, f"{path}[{position}]", kept)
     return found
 
 
@@ -256,7 +330,8 @@ def _numbers(ports: list[Object], kind: str | None) -> Errors:
             node_ports.add((port.get("protocol"), number))
         key = (port.get("protocol"), port.get("port"))
         if key in own:
-            shown = {"protocol": key[0], "port": key[1], "targetPort": 0}
+            shown = {"Name": "", "Protocol": key[0], "AppProtocol": None, "Port": key[1]}
+            shown |= {"TargetPort": 0, "NodePort": 0}
             found.append(field.duplicate(path, shown))
         own.add(key)
     return found
@@ -265,38 +340,166 @@ def _numbers(ports: list[Object], kind: str | None) -> Errors:
 def _traffic(spec: Object, kind: str | None) -> Errors:
     found: Errors = []
     only = "may only be used when `type` is 'LoadBalancer'"
-    if kind != LOAD_BALANCER:
-        for key, path in (
-            ("loadBalancerSourceRanges", "LoadBalancerSourceRanges"),
-            ("allocateLoadBalancerNodePorts", "allocateLoadBalancerNodePorts"),
-            ("loadBalancerClass", "loadBalancerClass"),
-        ):
-            if spec.get(key) is not None:
-                found.append(field.forbidden(f"spec.{path}", only))
+    if kind != LOAD_BALANCER and spec.get("allocateLoadBalancerNodePorts") is not None:
+        found.append(field.forbidden("spec.allocateLoadBalancerNodePorts", only))
+    chosen = spec.get("loadBalancerClass")
+    if chosen is not None and kind == LOAD_BALANCER:
+        found += checks.word(chosen, "spec.loadBalancerClass", names.label_key)
+    elif chosen is not None:
+        found.append(field.forbidden("spec.loadBalancerClass", only))
     external = spec.get("externalTrafficPolicy")
     if external and not is_external(spec):
         text = "may only be set for externally-accessible services"
         found.append(field.invalid("spec.externalTrafficPolicy", external, text))
-    found += checks.optional(external, "spec.externalTrafficPolicy", ("Cluster", "Local"))
-    if spec.get("healthCheckNodePort") and not _needs_health_port(spec):
+    elif is_external(spec):
+        found += checks.one_of(external, "spec.externalTrafficPolicy", _POLICIES)
+    port = spec.get("healthCheckNodePort")
+    if port and not _needs_health_port(spec):
         text = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
-        found.append(field.invalid("spec.healthCheckNodePort", spec["healthCheckNodePort"], text))
-    found += checks.optional(spec.get("internalTrafficPolicy"), "spec.internalTrafficPolicy", ("Cluster", "Local"))
-    choices = ("PreferClose", "PreferSameNode", "PreferSameZone")
-    return found + checks.optional(spec.get("trafficDistribution"), "spec.trafficDistribution", choices)
+        found.append(field.invalid("spec.healthCheckNodePort", port, text))
+    elif port:
+        found += checks.port_number_or_name(port, "spec.healthCheckNodePort")
+    found += checks.pointer(spec, "internalTrafficPolicy", "spec", _POLICIES)
+    spread = spec.get("trafficDistribution")
+    if spread is not None and spread not in _DISTRIBUTIONS:
+        found.append(field.not_supported("spec.trafficDistribution", spread, _DISTRIBUTIONS, ordered=True))
+    return found
 
 
 def validate_update(new: Object, old: Object) -> Errors:
     spec, before = new["spec"], old["spec"]
     found: Errors = []
-    text = "may not change once set"
-    keeps_address = EXTERNAL_NAME not in (before["type"], spec["type"]) and before.get("clusterIP")
-    if keeps_address and spec.get("clusterIP") != before["clusterIP"]:
-        found.append(field.invalid("spec.clusterIPs[0]", spec.get("clusterIPs"), text))
+    if EXTERNAL_NAME not in (before["type"], spec["type"]):
+        found += _addresses_kept(spec, before) + _families_kept(spec, before)
     balanced = before["type"] == LOAD_BALANCER == spec["type"]
     if balanced and spec.get("loadBalancerClass") != before.get("loadBalancerClass"):
-        found.append(field.invalid("spec.loadBalancerClass", spec.get("loadBalancerClass"), text))
-    return found + validate_create(new)
+        found.append(field.invalid("spec.loadBalancerClass", spec.get("loadBalancerClass"), _ONCE))
+    both = _needs_health_port(spec) and _needs_health_port(before)
+    if both and spec.get("healthCheckNodePort") != before.get("healthCheckNodePort"):
+        found.append(field.forbidden("spec.healthCheckNodePort", "field is immutable"))
+    return found + _validate(new, before)
+
+
+def _addresses_kept(spec: Object, before: Object) -> Errors:
+    """The first stays; a second one may come and go."""
+    now, was = spec.get("clusterIPs") or [], before.get("clusterIPs") or []
+    path = "spec.clusterIPs"
+    if is_headless(spec) and is_headless(before):
+        return []
+    if len(now) == len(was):
+        changed = [n for n, (one, other) in enumerate(zip(now, was, strict=True)) if one != other]
+        return [field.invalid(f"{path}[{position}]", now, _ONCE) for position in changed]
+    found: Errors = []
+    if was and not now:
+        found.append(field.invalid(f"{path}[0]", None, "primary clusterIP can not be unset"))
+    if was and now and now[0] != was[0]:
+        found.append(field.invalid(f"{path}[0]", now, _ONCE))
+    if len(now) == 1 < len(was):
+        found += _single(spec, "clusterIP")
+    return found
+
+
+def _families_kept(spec: Object, before: Object) -> Errors:
+    now, was = spec.get("ipFamilies") or [], before.get("ipFamilies") or []
+    path = "spec.ipFamilies[0]"
+    if is_headless(spec) or is_headless(before):
+        return []
+    if len(now) == len(was):
+        return [field.invalid(path, now, _ONCE) for one, other in zip(now, was, strict=True) if one != other]
+    found: Errors = []
+    if was and not spec.get("clusterIPs"):
+        found.append(field.invalid(path, now or None, "primary ipFamily can not be unset"))
+    if was and now and now[0] != was[0]:
+        found.append(field.invalid(path, spec.get("clusterIPs"), _ONCE))
+    if len(now) == 1 < len(was):
+        found += _single(spec, "ipFamily")
+    return found
+
+
+def _single(spec: Object, what: str) -> Errors:
+    policy = spec.get("ipFamilyPolicy")
+    if policy == "SingleStack":
+        return []
+    text = f"must be set to 'SingleStack' when releasing the secondary {what}"
+    return [field.invalid("spec.ipFamilyPolicy", policy, text)]
+
+
+def validate_status(new: Object, old: Object) -> Errors:
+    told, before = new.get("status") or {}, old.get("status") or {}
+    ingress = (told.get("loadBalancer") or {}).get("ingress") or []
+    path = "status.loadBalancer.ingress"
+    if ingress and new["spec"].get("type") != LOAD_BALANCER:
+        return [field.forbidden(path, "may only be used when `spec.type` is 'LoadBalancer'")]
+    kept = [one["ip"] for one in (before.get("loadBalancer") or {}).get("ingress") or () if one.get("ip")]
+    return [
+        problem
+        for position, one in enumerate(ingress)
+        for problem in validate_ingress(one, kept, field.index(path, position))
+    ]
+
+
+def validate_ingress(ingress: Object, kept: list[str], path: str) -> Errors:
+    """Where a load balancer can be reached; ``kept`` are addresses that are stored already."""
+    address, name, mode = ingress.get("ip"), ingress.get("hostname"), ingress.get("ipMode")
+    found = addresses.ip(address, f"{path}.ip", kept) if address else []
+    if mode is None and address:
+        found.append(field.required(f"{path}.ipMode", "must be specified when `ip` is set"))
+    elif mode is not None and not address:
+        found.append(field.forbidden(f"{path}.ipMode", "may not be specified when `ip` is not set"))
+    else:
+        found += checks.pointer(ingress, "ipMode", path, ("Proxy", "VIP"))
+    if name:
+        found += checks.word(name, f"{path}.hostname", names.dns_subdomain)
+        if checks.is_ip(name):
+            found.append(field.invalid(f"{path}.hostname", name, "must be a DNS name, not an IP address"))
+    return found
+
+
+def warn_create(obj: Object) -> list[str]:
+    spec = obj["spec"]
+    kind, external = spec.get("type"), spec.get("externalIPs") or []
+    found: list[str] = []
+    if _HINTS in (obj["metadata"].get("annotations") or {}):
+        found.append(f"annotation {_HINTS} is deprecated, please use {_MODE} instead")
+    headless = kind == CLUSTER_IP and spec.get("clusterIP") == HEADLESS
+    if spec.get("clusterIP") not in (None, "", HEADLESS):
+        for position, address in enumerate(spec.get("clusterIPs") or ()):
+            found += addresses.ip_warnings(address, f"spec.clusterIPs[{position}]")
+    if headless:
+        ignored = (
+            ("loadBalancerIP", spec.get("loadBalancerIP")),
+            ("externalIPs", external),
+            ("SessionAffinity", spec.get("sessionAffinity") != "None"),
+        )
+        found += [f"spec.{key} is ignored for headless services" for key, given in ignored if given]
+    for position, address in enumerate(external):
+        found += addresses.ip_warnings(address, f"spec.externalIPs[{position}]")
+    if external and not headless and kind != EXTERNAL_NAME:
+        found.append("spec.externalIPs is deprecated and may no longer be implemented in some clusters")
+    if spec.get("loadBalancerIP"):
+        found += addresses.ip_warnings(spec["loadBalancerIP"], "spec.loadBalancerIP")
+    for position, one in enumerate(spec.get("loadBalancerSourceRanges") or ()):
+        found += addresses.cidr_warnings(one, f"spec.loadBalancerSourceRanges[{position}]")
+    if external and kind == EXTERNAL_NAME:
+        found.append(f'spec.externalIPs is ignored when spec.type is "{EXTERNAL_NAME}"')
+    if spec.get("externalName") and kind != EXTERNAL_NAME:
+        found.append(f'spec.externalName is ignored when spec.type is not "{EXTERNAL_NAME}"')
+    if spec.get("trafficDistribution") == "PreferClose":
+        found.append('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"')
+    return found
+
+
+def warn_update(new: Object, old: Object) -> list[str]:
+    return warn_create(new)
+
+
+def warn_status(new: Object, old: Object) -> list[str]:
+    ingress = ((new.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    return [
+        text
+        for position, one in enumerate(ingress)
+        for text in addresses.ip_warnings(one.get("ip", ""), f"status.loadBalancer.ingress[{position}]")
+    ]
 
 
 def fields(obj: Object) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from kijabi.api import conditions, field, resource, served
 from kijabi.api.core.pod import changes, reported, skew, status
-from kijabi.api.core.podspec import advice, defaults, validation
+from kijabi.api.core.podspec import advice, defaults, equality, validation
 from kijabi.api.predicates import pods
 from kijabi.api.resource import Object
 
@@ -55,7 +55,7 @@ def prepare_create(obj: Object) -> None:
 def prepare_update(new: Object, old: Object) -> None:
     resource.keep(new, old, "status")
     defaults.mirror_service_account(new["spec"])
-    resource.count_generation(new, old, not changes.same(new["spec"], old["spec"]))
+    resource.count_generation(new, old, not equality.same(new["spec"], old["spec"]))
 
 
 def prepare_status(new: Object, old: Object) -> None:

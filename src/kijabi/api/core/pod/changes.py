@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kijabi.api import field, metadata, names, quantity, resource
+from kijabi.api import field, metadata, names, resource
 from kijabi.api.checks import Errors
 from kijabi.api.core import inner
-from kijabi.api.core.podspec import annotated, defaults, placement, validation
+from kijabi.api.core.podspec import annotated, defaults, equality, placement, validation
 from kijabi.api.predicates import fit, pods
 from kijabi.api.resource import Object
 
@@ -133,31 +133,10 @@ def _others(spec: Object, before: Object) -> Errors:
     if before.get("terminationGracePeriodSeconds", 0) < 0 and munged.get("terminationGracePeriodSeconds") == 1:
         resource.keep(munged, before, "terminationGracePeriodSeconds")
     found = _narrowed(munged, before) if before.get("schedulingGates") else []
-    if not same(munged, before):
+    if not equality.same(munged, before):
         text = f"pod updates may not change fields other than {_CHANGEABLE}"
         found.append(field.forbidden("spec", f"{text}\n{inner.diff('PodSpec', before, munged)}"))
     return found
-
-
-def same(new: Any, old: Any) -> bool:
-    """Equal as upstream sees it: quantities by worth, a missing list as good as an empty one."""
-    if new == old:
-        return True
-    if isinstance(new, dict) and isinstance(old, dict):
-        for key in new.keys() | old.keys():
-            mine, other = new.get(key), old.get(key)
-            if key in ("limits", "requests", "overhead", "capacity") and _amounts(mine) == _amounts(other):
-                continue
-            if not same(mine, other) and (mine or other or mine.__class__ is bool or other.__class__ is bool):
-                return False
-        return True
-    if isinstance(new, list) and isinstance(old, list):
-        return len(new) == len(old) and all(same(mine, other) for mine, other in zip(new, old, strict=True))
-    return False
-
-
-def _amounts(listed: Any) -> dict[str, quantity.Quantity] | None:
-    return quantity.resource_list(listed) if isinstance(listed, dict) or listed is None else None
 
 
 def _narrowed(munged: Object, before: Object) -> Errors:
@@ -226,7 +205,7 @@ def take_ephemeral(new: Object, old: Object) -> Errors:
         kept = by_name.get(name)
         if kept is None:
             found.append(field.forbidden(path, f'existing ephemeral containers "{name}" may not be removed\n'))
-        elif not same(kept, container):
+        elif not equality.same(kept, container):
             changes = inner.diff("EphemeralContainer", container, kept)
             text = f'existing ephemeral containers "{name}" may not be changed\n{changes}'
             found.append(field.forbidden(path, text))
@@ -238,7 +217,7 @@ def _as_stored(new: Object, old: Object, spec: Object) -> None:
     resource.keep(new, old, "status")
     for key in ("labels", "annotations", "finalizers", "ownerReferences"):
         resource.keep(new["metadata"], old["metadata"], key)
-    changed = not same(spec, old["spec"])
+    changed = not equality.same(spec, old["spec"])
     resource.count_generation(new, old, changed)
 
 
@@ -297,14 +276,16 @@ def _resize(new: Object, old: Object) -> Errors:
             path = f"spec.{kind}[{position}].resources"
             found += _removed(now.get("resources") or {}, was.get("resources") or {}, path, "resource")
     for now, was in zip(spec["containers"], before["containers"], strict=True):
-        if not same(_without_compute(now, was), was):
+        if not equality.same(_without_compute(now, was), was):
             found.append(field.forbidden("spec", "only cpu and memory resources are mutable"))
     return found + _init_resize(spec, before) or _rest(spec, before)
 
 
 def _rest(spec: Object, before: Object) -> Errors:
     parts = ("containers", "initContainers", "resources")
-    if same({k: v for k, v in spec.items() if k not in parts}, {k: v for k, v in before.items() if k not in parts}):
+    if equality.same(
+        {k: v for k, v in spec.items() if k not in parts}, {k: v for k, v in before.items() if k not in parts}
+    ):
         return []
     return [field.forbidden("spec", "only cpu and memory resources are mutable")]
 
@@ -325,7 +306,7 @@ def _pod_resize(spec: Object, before: Object) -> Errors:
     if new is None:
         return [field.forbidden(path, "pod-level resources cannot be removed")]
     found = _removed(new, old, path, "pod-level resource") if old is not None else []
-    if not same(_without_compute({"resources": new}, {"resources": old or {}})["resources"], old or {}):
+    if not equality.same(_without_compute({"resources": new}, {"resources": old or {}})["resources"], old or {}):
         found.append(field.forbidden("spec", "only cpu and memory resources are mutable at pod-level"))
     return found
 
@@ -374,10 +355,10 @@ def _init_resize(spec: Object, before: Object) -> Errors:
         zip(spec.get("initContainers") or (), before.get("initContainers") or (), strict=True)
     ):
         path = f"spec.initContainers[{position}]"
-        if not same(_without_compute(now, was), was):
+        if not equality.same(_without_compute(now, was), was):
             text = "only cpu and memory resources for init or sidecar containers are mutable"
             found.append(field.forbidden(path, text))
-        if not same(now, was) and not fit.is_sidecar(now):
+        if not equality.same(now, was) and not fit.is_sidecar(now):
             text = "non-sidecar init containers with a resize policy of RestartContainer cannot be resized"
             policies = now.get("resizePolicy") or ()
             found += [field.forbidden(path, text) for p in policies if p.get("restartPolicy") == "RestartContainer"]
