@@ -18,6 +18,7 @@ JSON: list[tuple[str, Any, list[dict[str, Any]], Any]] = [
     ("add to the end", {"a": [1]}, [{"op": "add", "path": "/a/-", "value": 2}], {"a": [1, 2]}),
     ("insert", {"a": [1, 3]}, [{"op": "add", "path": "/a/1", "value": 2}], {"a": [1, 2, 3]}),
     ("escapes", {"a/b": 1, "c~d": 2}, [{"op": "remove", "path": "/a~1b"}, {"op": "remove", "path": "/c~0d"}], {}),
+    ("replace adds to objects", {"a": {}}, [{"op": "replace", "path": "/a/b", "value": 1}], {"a": {"b": 1}}),
     ("replace", {"a": {"b": 1}}, [{"op": "replace", "path": "/a/b", "value": None}], {"a": {"b": None}}),
     ("move", {"a": 1}, [{"op": "move", "from": "/a", "path": "/b"}], {"b": 1}),
     ("copy", {"a": [1]}, [{"op": "copy", "from": "/a", "path": "/b"}], {"a": [1], "b": [1]}),
@@ -40,10 +41,6 @@ def test_json_patch(document: Any, operations: list[dict[str, Any]], expected: A
         (
             {"op": "remove", "path": "/x"},
             "error in remove for path: '/x': Unable to remove nonexistent key: x: missing value",
-        ),
-        (
-            {"op": "replace", "path": "/x", "value": 1},
-            "replace operation does not apply: doc is missing key: /x: missing value",
         ),
         (
             {"op": "add", "path": "/x/y", "value": 1},

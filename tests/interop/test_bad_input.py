@@ -132,6 +132,45 @@ async def test_bad_yaml_is_400(site: wires.Site, body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"\\ud800", "\ufffd"),
+        (b"\\ud83d\\ude00", "\U0001f600"),
+        (b"\\\\ud800", "\\ud800"),
+        (b"\xff", "\ufffd"),
+        (b"\xed\xa0\x80", "\ufffd\ufffd\ufffd"),
+        (b"\\u0000", "\0"),
+    ],
+    ids=repr,
+)
+async def test_letters_that_are_none_are_replaced(site: wires.Site, body: bytes, told: str) -> None:
+    whole = b'{"metadata":{"generateName":"l-"},"data":{"a":"%b","a":"%b"}}' % (body, body)
+    answer = await site.ask("POST", f"{MAPS}?dryRun=All", whole, Content_Type=JSON)
+    assert (answer.status, answer.json["data"]["a"]) == (201, told)
+    assert "duplicate field" in answer.headers["warning"]
+
+
+@pytest.mark.parametrize(
+    ("body", "labels"),
+    [
+        (b"{2: a, true: b, 1.5: c, null: d}", {"2": "a", "true": "b", "1.5": "c", "null": "d"}),
+        (b'!!map {a: !!other "b"}', {"a": "b"}),
+        (b'{a: "y"}\n---\nanother: document', {"a": "y"}),
+    ],
+    ids=repr,
+)
+async def test_yaml_is_read_as_json(site: wires.Site, body: bytes, labels: dict[str, str]) -> None:
+    whole = b"metadata:\n  generateName: y-\n  labels: " + body
+    answer = await site.ask("POST", f"{MAPS}?dryRun=All", whole, Content_Type="application/yaml")
+    assert (answer.status, answer.json["metadata"]["labels"]) == (201, labels)
+
+
+async def test_a_single_y_is_no_text_in_yaml(site: wires.Site) -> None:
+    answer = await site.ask("POST", MAPS, b"metadata: {name: y}", Content_Type="application/yaml")
+    assert (answer.status, "cannot unmarshal bool" in answer.message) == (400, True)
+
+
+@pytest.mark.parametrize(
     ("directive", "status", "warned"),
     [("Ignore", 201, False), ("Warn", 201, True), ("Strict", 400, False), ("Sometimes", 422, False)],
 )
@@ -220,13 +259,13 @@ async def test_media_types(site: wires.Site, method: str, path: str, headers: di
         ("GET", "/api/v1/pods/x", 404),
         ("GET", "/api/v1//namespaces//default//configmaps//there", 200),
         ("GET", "/api/v1/namespaces/default/configmaps/th%65re", 200),
-        ("GET", "/api/v1/namespaces/default/configmaps/%2e%2e", 404),
-        ("GET", "/api/v1/namespaces/default/configmaps/..", 404),
+        ("GET", "/api/v1/namespaces/default/configmaps/%2e%2e", 400),
+        ("GET", "/api/v1/namespaces/default/configmaps/..", 400),
         ("GET", "/api/v1/namespaces/../../../etc/passwd", 404),
         ("GET", "/api/v1/namespaces/default/configmaps/a%2fb", 404),
         ("GET", "/api/v1/namespaces/default/configmaps/%00", 404),
         ("GET", "/api/v1/namespaces/default/configmaps/%ff", 404),
-        ("GET", "/api/v1/namespaces/default/configmaps/%zz", 404),
+        ("GET", "/api/v1/namespaces/default/configmaps/%zz", 400),
         ("GET", "/api/v1/namespaces/default/configmaps/" + "a" * 5000, 404),
         ("GET", "/api/v1/namespaces/default/configmaps/there/bogus", 404),
         ("GET", "/api/v1/namespaces/default/configmaps/there/a/b/c/d/e", 404),
@@ -256,7 +295,7 @@ async def test_paths_and_verbs(site: wires.Site, method: str, path: str, status:
         (PATCH, b"{}", 400, "cannot unmarshal object into Go value of type []handlers.jsonPatchOp"),
         (PATCH, b'[{"op":"test","path":"/data/x","value":"z"}]', 422, ""),
         (PATCH, b'[{"op":"remove","path":"/data/none"}]', 422, ""),
-        (PATCH, b'[{"op":"replace","path":"/none","value":1}]', 422, ""),
+        (PATCH, b'[{"op":"replace","path":"/none/x","value":1}]', 422, ""),
         (PATCH, b'[{"op":"bogus","path":"/data"}]', 422, ""),
         (PATCH, b'[{"path":"/data"}]', 422, ""),
         (PATCH, b'[{"op":"add"}]', 422, ""),
@@ -272,11 +311,12 @@ async def test_paths_and_verbs(site: wires.Site, method: str, path: str, status:
         (MERGE, b"null", 400, ""),
         (MERGE, b'{"data":1}', 422, ""),
         (MERGE, b'{"data":{"x":1}}', 422, ""),
-        (MERGE, b'{"kind":"Secret"}', 400, ""),
+        (MERGE, b'{"kind":"Secret"}', 422, "converting (v1.Secret) to (core.ConfigMap): unknown conversion"),
+        (MERGE, b"1", 400, "error decoding patch: json: cannot unmarshal number into Go value of type map"),
         (MERGE, b'{"metadata":{"name":"other"}}', 400, "does not match the name on the URL"),
         (MERGE, b'{"metadata":null}', 400, ""),
         (MERGE, b'{"metadata":{"resourceVersion":"1"}}', 409, "the object has been modified"),
-        (MERGE, b'{"metadata":{"resourceVersion":"x"}}', 422, ""),
+        (MERGE, b'{"metadata":{"resourceVersion":"x"}}', 500, 'strconv.ParseUint: parsing "x": invalid syntax'),
         (STRATEGIC, b'{"data":1}', 422, 'patch: Invalid value: "map[data:1]"'),
         # Upstream's own, an error that is no Status.
         (STRATEGIC, b'{"$patch":"bogus"}', 500, "unknown patch type: bogus in map: map[$patch:bogus]"),
@@ -295,7 +335,6 @@ async def test_patches(site: wires.Site, kind: str, body: bytes, status: int, me
 @pytest.mark.parametrize(
     "body",
     [
-        b"null",
         b"[]",
         b"1",
         b'{"kind":"Pod"}',

@@ -28,6 +28,7 @@ UPSTREAMS = (
     b"does not contain declared merge key",
     b"target.name: Required value",
     b"target.kind: Unsupported value",
+    b"strconv.ParseUint: parsing",
 )
 
 JUNK: list[Any] = [

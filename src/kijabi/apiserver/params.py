@@ -18,6 +18,7 @@ from kijabi.kit import http
 META = "meta.k8s.io"
 VERSION = "resourceVersion"
 _INTEGER = re.compile(r"[+-]?[0-9]+")
+_POLICIES = ("Foreground", "Background", "Orphan", "nil")
 _DIRECTIVES = ("", "Ignore", "Strict", "Warn")
 
 
@@ -195,12 +196,15 @@ def _check_watch(options: ListOptions) -> list[field.Error]:
 
 def deletion(request: http.Request, decode: Callable[[http.Request], Any]) -> Object:
     """A DeleteOptions object, from the body where there is one, else from the query. Raises BadRequest or Invalid."""
-    options: Object = decode(request) if request.body.strip() else _query_deletion(request)
+    options = decode(request) if request.body.strip() else _query_deletion(request)
+    if options is None:
+        options = {}
     if not isinstance(options, dict):
-        raise errors.BadRequest("decoded object cannot be converted to DeleteOptions")
+        raise errors.BadRequest(f"couldn't get version/kind; json parse error: {no_object(options)}")
     kind = options.get("kind") or "DeleteOptions"
     if kind != "DeleteOptions":
-        raise errors.BadRequest("decoded object cannot be converted to DeleteOptions")
+        version = options.get("apiVersion") or "meta.k8s.io/v1"
+        raise errors.BadRequest(f'no kind "{kind}" is registered for version "{version}" in scheme "{_SCHEME}"')
     _check_types(options)
     problems = _check_deletion(options)
     if problems:
@@ -208,13 +212,20 @@ def deletion(request: http.Request, decode: Callable[[http.Request], Any]) -> Ob
     return {**options, "kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1"}
 
 
+def no_object(value: Any) -> str:
+    """Go's complaint about JSON that is no object."""
+    return f"json: cannot unmarshal {JSON_NAMES.get(type(value), 'object')} into Go value of type {HEAD}"
+
+
 def _query_deletion(request: http.Request) -> Object:
     if not request.query_string:
         return {}
     options: Object = {}
-    if request.param("gracePeriodSeconds"):
+    if "gracePeriodSeconds" in request.query:
+        if not request.param("gracePeriodSeconds"):
+            raise errors.BadRequest('strconv.ParseInt: parsing "": invalid syntax')
         options["gracePeriodSeconds"] = _integer(request, "gracePeriodSeconds")
-    if request.param("propagationPolicy"):
+    if "propagationPolicy" in request.query:
         options["propagationPolicy"] = request.param("propagationPolicy")
     if "orphanDependents" in request.query:
         options["orphanDependents"] = _boolean(request, "orphanDependents")
@@ -223,6 +234,9 @@ def _query_deletion(request: http.Request) -> Object:
     return options
 
 
+# Both are upstream's, and clients see them.
+HEAD = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+_SCHEME = "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"
 _TYPES: dict[str, tuple[type, str]] = {
     "gracePeriodSeconds": (int, "int64"),
     "propagationPolicy": (str, "v1.DeletionPropagation"),
@@ -230,17 +244,30 @@ _TYPES: dict[str, tuple[type, str]] = {
     "dryRun": (list, "[]string"),
     "preconditions": (dict, "v1.Preconditions"),
 }
-_JSON_NAMES = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
+JSON_NAMES = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
 
 
 def _check_types(options: Object) -> None:
     for name, (wanted, go_type) in _TYPES.items():
-        value = options.get(name)
-        if value is not None and (not isinstance(value, wanted) or (wanted is int and isinstance(value, bool))):
-            was = _JSON_NAMES.get(type(value), "object")
-            raise errors.BadRequest(
-                f"json: cannot unmarshal {was} into Go struct field DeleteOptions.{name} of type {go_type}"
-            )
+        _check_type(options.get(name), wanted, f"DeleteOptions.{name}", go_type)
+    grace = options.get("gracePeriodSeconds")
+    if grace is not None and not -(1 << 63) <= grace < 1 << 63:
+        raise _mistyped(f"number {grace}", "DeleteOptions.gracePeriodSeconds", "int64")
+    for value in options.get("dryRun") or ():
+        _check_type(value, str, "DeleteOptions.dryRun", "string")
+    for name, go_type in (("uid", "types.UID"), ("resourceVersion", "string")):
+        value = (options.get("preconditions") or {}).get(name)
+        _check_type(value, str, f"Preconditions.preconditions.{name}", go_type)
+
+
+def _check_type(value: Any, wanted: type, place: str, go_type: str) -> None:
+    if value is not None and (not isinstance(value, wanted) or (wanted is int and isinstance(value, bool))):
+        was = JSON_NAMES.get(type(value), "object")
+        raise _mistyped(f"number {value}" if wanted is int and was == "number" else was, place, go_type)
+
+
+def _mistyped(what: str, place: str, go_type: str) -> errors.BadRequest:
+    return errors.BadRequest(f"json: cannot unmarshal {what} into Go struct field {place} of type {go_type}")
 
 
 def _check_deletion(options: Object) -> list[field.Error]:
@@ -249,6 +276,6 @@ def _check_deletion(options: Object) -> list[field.Error]:
     if orphan is not None and policy is not None:
         why = "orphanDependents and deletionPropagation cannot be both set"
         found.append(field.invalid("propagationPolicy", policy, why))
-    if policy is not None and policy not in ("Foreground", "Background", "Orphan"):
-        found.append(field.not_supported("propagationPolicy", policy, ["Foreground", "Background", "Orphan", "nil"]))
+    if policy is not None and policy not in _POLICIES[:3]:
+        found.append(field.not_supported("propagationPolicy", policy, _POLICIES, ordered=True))
     return found + _check_dry_run(options.get("dryRun") or [])

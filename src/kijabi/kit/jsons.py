@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import orjson
@@ -23,13 +24,35 @@ def loads(data: bytes | str) -> Any:
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        given = data if isinstance(data, bytes) else data.encode()
-        raise Malformed(jsonfaults.complaint(given) or str(error)) from error
+        given = data if isinstance(data, bytes) else data.encode(errors="surrogatepass")
+        complaint = jsonfaults.complaint(given)
+        if complaint:
+            raise Malformed(complaint) from error
+        value = _forgiven(given)
     # What has fewer brackets than the limit cannot be nested deeper; only then is the walk worth its time.
     opening = (b"{", b"[") if isinstance(data, bytes) else ("{", "[")
     if sum(map(data.count, opening)) > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):  # type: ignore[arg-type]
         raise Malformed(f"exceeded max depth of {MAX_DEPTH}")
     return value
+
+
+# An escape: both halves of a pair, one half alone, or any other.
+_ESCAPE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\.")
+
+
+def _forgiven(data: bytes) -> Any:
+    try:
+        return orjson.loads(_readable(data))
+    except orjson.JSONDecodeError as error:
+        raise Malformed(str(error)) from error
+
+
+def _readable(data: bytes) -> str:
+    """As Go reads what is JSON but for its letters: halves of pairs and bytes that are no UTF-8 become U+FFFD."""
+    text = data.decode(errors="replace")
+    if "\\u" not in text:
+        return text
+    return _ESCAPE.sub(lambda found: "\\ufffd" if len(found[0]) == 6 else found[0], text)
 
 
 def dumps(value: Any) -> bytes:
@@ -48,7 +71,7 @@ def duplicate_keys(data: bytes) -> list[str]:
             result[key] = value
         return result
 
-    _collect(json.loads(data, object_pairs_hook=pairs), "", found)
+    _collect(json.loads(_readable(data), object_pairs_hook=pairs), "", found)
     return found
 
 
@@ -70,7 +93,7 @@ def key_paths(data: bytes) -> list[str]:
             for position, child in enumerate(value):
                 walk(child, f"{path}[{position}]")
 
-    walk(json.loads(data, object_pairs_hook=_Pairs), "")
+    walk(json.loads(_readable(data), object_pairs_hook=_Pairs), "")
     return found
 
 

@@ -18,7 +18,26 @@ class Malformed(ValueError):
 
 
 class _Loader(yaml.CSafeLoader):
-    pass
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """Keys are texts, as in JSON: ``1: a`` is ``"1": "a"``."""
+        made = super().construct_mapping(node, deep)
+        if all(type(key) is str for key in made):
+            return made
+        return {_key(key): value for key, value in made.items()}
+
+    def construct_by_shape(self, node: Any) -> Any:
+        """What an unknown tag stands before, without the tag."""
+        if isinstance(node, yaml.MappingNode):
+            return self.construct_mapping(node, deep=True)
+        if isinstance(node, yaml.SequenceNode):
+            return self.construct_sequence(node, deep=True)
+        return self.construct_scalar(node)
+
+
+def _key(key: Any) -> str:
+    if key is None or isinstance(key, bool):
+        return {None: "null", True: "true", False: "false"}[key]
+    return key if isinstance(key, str) else format(key, "g") if isinstance(key, float) else str(key)
 
 
 class _Dumper(yaml.CSafeDumper):
@@ -62,17 +81,37 @@ def _real(loader: Any, node: Any) -> float:
     return float(text.replace(".inf", "inf").replace(".nan", "nan"))
 
 
+def _boolean(loader: Any, node: Any) -> bool:
+    return loader.construct_scalar(node).lower() in ("y", "yes", "true", "on")
+
+
 _rebuild_resolvers()
+# The one letter forms are YAML 1.1's, but not PyYAML's.
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^[yYnN]$"), list("yYnN"))
+_Loader.add_constructor("tag:yaml.org,2002:bool", _boolean)
+_Loader.add_constructor(None, _Loader.construct_by_shape)
 _Loader.add_constructor("tag:yaml.org,2002:int", _integer)
 _Loader.add_constructor("tag:yaml.org,2002:float", _real)
 
 
 def loads(text: bytes | str) -> Any:
-    """The one document in ``text`` (None when empty)."""
+    """The first document in ``text`` (None when empty)."""
     try:
-        return yaml.load(text, Loader=_Loader)
+        return next(iter(yaml.load_all(text, Loader=_Loader)), None)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise Malformed(str(error)) from error
+        raise Malformed(_complaint(error)) from error
+
+
+def _complaint(error: Exception) -> str:
+    """In the words of Go's parser, which comes from the same C library."""
+    problem = getattr(error, "problem", None)
+    if problem is None:
+        return f"yaml: {error}"
+    mark = getattr(error, "problem_mark", None)
+    line = mark.line if mark is not None else 0
+    if line and isinstance(error, yaml.scanner.ScannerError):
+        line += 1
+    return f"yaml: line {line}: {problem}" if line else f"yaml: {problem}"
 
 
 def loads_all(text: bytes | str) -> list[Any]:

@@ -74,12 +74,12 @@ REFUSED = {
     "another kind": (
         {"kind": "Secret", "metadata": {"name": "a"}},
         400,
-        'Secret in version "v1" cannot be handled as a ConfigMap',
+        'Secret in version "v1" cannot be handled as a ConfigMap: converting (v1.Secret) to (core.ConfigMap): unknown',
     ),
     "another version": (
         {"apiVersion": "v2", "metadata": {"name": "a"}},
         400,
-        "the API version in the data (v2) does not match the expected API version (v1)",
+        'ConfigMap in version "v2" cannot be handled as a ConfigMap: no kind "ConfigMap" is registered',
     ),
     "no name": ({"metadata": {}}, 422, "metadata.name: Required value: name or generateName is required"),
     "bad name": ({"metadata": {"name": "A B"}}, 422, 'metadata.name: Invalid value: "A B"'),

@@ -106,7 +106,11 @@ BAD = {
     "policy": ({"propagationPolicy": "Sideways"}, 422, "propagationPolicy: Unsupported value"),
     "both ways": ({"propagationPolicy": "Orphan", "orphanDependents": True}, 422, "cannot be both set"),
     "type": ({"gracePeriodSeconds": "soon"}, 400, "json: cannot unmarshal string"),
-    "kind": ({"kind": "Pod"}, 400, "decoded object cannot be converted to DeleteOptions"),
+    "kind": ({"kind": "Pod"}, 400, 'no kind "Pod" is registered for version "meta.k8s.io/v1"'),
+    "shape": ([], 400, "json: cannot unmarshal array into Go value of type struct"),
+    "number": ({"gracePeriodSeconds": 1.5}, 400, "json: cannot unmarshal number 1.5 into Go struct field"),
+    "dry run": ({"dryRun": [1]}, 400, "DeleteOptions.dryRun of type string"),
+    "uid": ({"preconditions": {"uid": 1}}, 400, "Preconditions.preconditions.uid of type types.UID"),
     "malformed": (b"{", 400, "json parse error"),
 }
 

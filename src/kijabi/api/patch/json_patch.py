@@ -38,7 +38,7 @@ def json(document: Any, operations: Any) -> Any:
             result = _apply(result, operation)
     except _Failure as failure:
         # Upstream's answer says no more than this; the cause stays in our log through the chained exception.
-        raise errors.Invalid("the server rejected our request due to an error in our request") from failure
+        raise errors.Invalid("the server rejected our request due to an error in our request", details={}) from failure
     return result
 
 
@@ -151,7 +151,8 @@ def _replace(document: Any, path: str, value: Any) -> Any:
     if found is None:
         raise _Failure(f"replace operation does not apply: doc is missing path: {path}: missing value")
     holder, key = found
-    if _get(holder, key)[1]:
+    # As upstream's library: what is missing in an object is added.
+    if isinstance(holder, list) and _get(holder, key)[1]:
         raise _Failure(f"replace operation does not apply: doc is missing key: {path}: missing value")
     if isinstance(holder, dict):
         holder[key] = value

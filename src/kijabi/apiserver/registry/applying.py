@@ -116,7 +116,12 @@ def duplicates(body: bytes) -> str:
         except orjson.JSONDecodeError:
             pass
     lines: list[str] = []
-    _find(yaml.compose(body, Loader=yaml.CSafeLoader), lines)
+    # Only the first document counts; what stands behind it need not even be YAML.
+    loader = yaml.CSafeLoader(body)
+    try:
+        _find(loader.get_node() if loader.check_node() else None, lines)
+    finally:
+        loader.dispose()
     if not lines:
         return ""
     return "\n  ".join(["error converting YAML to JSON: yaml: unmarshal errors:", *lines])

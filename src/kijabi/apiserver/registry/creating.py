@@ -25,7 +25,7 @@ async def create(
     """
     meta = metadata.of(obj)
     metadata.wipe(meta)
-    if meta.get("resourceVersion"):
+    if meta.pop("resourceVersion", "") not in ("", "0"):
         # Upstream gives this one no reason.
         error = errors.ApiError("resourceVersion should not be set on objects to be created")
         error.reason = ""
@@ -127,8 +127,6 @@ def prepare(endpoint: Endpoint, obj: Object, namespace: str) -> None:
     metadata.ensure_namespace(meta, namespace if endpoint.resource.namespaced else "")
     if strategy.generation:
         meta["generation"] = 1
-    else:
-        meta.pop("generation", None)
     strategy.prepare_create(obj)
     problems = strategy.validate_create(obj)
     if problems:

@@ -8,22 +8,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import errors, resource, schema
+from kijabi.api import errors, resource, schema, served
 from kijabi.api.protobuf import compiled, wire
-from kijabi.apiserver import negotiation
+from kijabi.apiserver import negotiation, params
 from kijabi.apiserver.registry.registry import Typing
 from kijabi.kit import http, jsons, yamls
 
 Object = resource.Object
+
+_KINDS = frozenset((row.api_version, row.kind) for row in served.RESOURCES)
+_GROUPS = frozenset(row.group for row in served.RESOURCES)
+# Kinds of the machinery, which have no resource.
+_OF_ALL = frozenset(("v1", kind) for kind in ("Status", "List", "APIGroup", "APIResourceList", "DeleteOptions"))
 
 
 def parse(body: bytes, media: str, gvk: tuple[str, str, str]) -> Any:
     """The body as plain data. Raises BadRequest."""
     try:
         return _parse(body, media, gvk)
-    except (jsons.Malformed, yamls.Malformed) as error:
+    except jsons.Malformed as error:
         raise _unrecognized(gvk[2], f"couldn't get version/kind; json parse error: {error}", body) from error
-    except wire.Malformed as error:
+    except (yamls.Malformed, wire.Malformed) as error:
         raise _unrecognized(gvk[2], str(error), body) from error
 
 
@@ -69,8 +74,10 @@ def body_object(
     """The checked object in the body; its kind and apiVersion are filled in where it names none."""
     media = negotiation.body_type(request)
     obj = parse(request.body, media, gvk)
+    if obj is None:
+        obj = {}
     if not isinstance(obj, dict):
-        why = "couldn't get version/kind; json parse error: json: cannot unmarshal into Go value of type struct"
+        why = f"couldn't get version/kind; json parse error: {params.no_object(obj)}"
         raise _unrecognized(gvk[2], why, request.body)
     duplicates: list[str] = []
     if directive != "Ignore" and media == negotiation.JSON:
@@ -87,17 +94,25 @@ def check_type(obj: Object, gvk: tuple[str, str, str]) -> None:
     given_kind, given = obj.get("kind") or kind, obj.get("apiVersion") or expected
     if not isinstance(given_kind, str) or not isinstance(given, str):
         raise errors.BadRequest("couldn't get version/kind; json parse error: json: cannot unmarshal into a string")
-    if given_kind != kind:
-        shown = given.rpartition("/")[2]
-        why = (
-            f'no kind "{given_kind}" is registered for version "{given}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
-        )
-        raise errors.BadRequest(f'{given_kind} in version "{shown}" cannot be handled as a {kind}: {why}')
+    if given_kind != kind or (given != expected and group in _GROUPS and (given, kind) not in _KINDS):
+        raise _another_kind(given_kind, given, gvk)
     if given != expected:
         raise errors.BadRequest(
             f"the API version in the data ({given}) does not match the expected API version ({expected})"
         )
     obj["kind"], obj["apiVersion"] = kind, expected
+
+
+def _another_kind(kind: str, api_version: str, wanted: tuple[str, str, str]) -> errors.BadRequest:
+    version = api_version.rpartition("/")[2]
+    if wanted[0] in _GROUPS and ((api_version, kind.removesuffix("List")) in _KINDS or (version, kind) in _OF_ALL):
+        own = f"{wanted[0].partition('.')[0] or 'core'}.{wanted[2]}"
+        why = f"converting ({version}.{kind}) to ({own}): unknown conversion"
+    else:
+        why = (
+            f'no kind "{kind}" is registered for version "{api_version}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
+        )
+    return errors.BadRequest(f'{kind} in version "{version}" cannot be handled as a {wanted[2]}: {why}')
 
 
 def find_duplicates(body: bytes, obj: Object) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from kijabi.api import errors, patch
 from kijabi.api import field as fields
 from kijabi.api.patch import strategic_merge
-from kijabi.apiserver import negotiation
+from kijabi.apiserver import negotiation, params
 from kijabi.apiserver.contract import RequestContext
 from kijabi.apiserver.registry import decoding
 from kijabi.apiserver.registry.registry import Object, Typing
@@ -50,16 +50,23 @@ class Patcher:
             raise errors.BadRequest(f"error decoding patch: {error}") from error
         if self._type == JSON_PATCH:
             if not isinstance(parsed, list):
+                was = params.JSON_NAMES.get(type(parsed), "object")
                 raise errors.BadRequest(
-                    "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"
+                    f"error decoding patch: json: cannot unmarshal {was} into Go value of type []handlers.jsonPatchOp"
                 )
             if len(parsed) > _MOST_OPERATIONS:
                 raise errors.TooLarge(
                     f"The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS}, got {len(parsed)}"
                 )
+        elif parsed is None and self._type == MERGE_PATCH:
+            raise errors.BadRequest("Invalid JSON Patch")
+        elif parsed is None:
+            return {}
         elif not isinstance(parsed, dict):
+            prefix = "error decoding patch: " if self._type == MERGE_PATCH else ""
+            was = params.JSON_NAMES[type(parsed)]
             raise errors.BadRequest(
-                "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
+                f"{prefix}json: cannot unmarshal {was} into Go value of type map[string]interface {{}}"
             )
         return parsed
 
@@ -80,9 +87,13 @@ class Patcher:
             was = "array" if isinstance(new, list) else "string" if isinstance(new, str) else "number"
             text = f"json: cannot unmarshal {was} into Go value of type {self._gvk[1]}.{self._gvk[2]}"
             raise self._refused(new, errors.BadRequest(text))
-        decoding.check_type(new, self._gvk)
         warned: list[str] = []
+        if self._type == STRATEGIC_MERGE_PATCH:
+            # It is made on the typed object, which has no kind to change.
+            new["kind"] = self._gvk[2]
+            new["apiVersion"] = "/".join(part for part in self._gvk[:2] if part)
         try:
+            decoding.check_type(new, self._gvk)
             decoding.check(new, self._gvk, self._schemas, self._directive, warned, self._strict, touched=self._touched)
         except errors.BadRequest as error:
             raise self._refused(new, error) from error

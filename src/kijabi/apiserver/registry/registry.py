@@ -119,7 +119,15 @@ class Endpoint:
         what = self.strategy.resource
         return what.group, what.version, what.kind
 
-    def not_found(self, name: str) -> errors.NotFound:
+    def not_found(self, name: str) -> errors.ApiError:
+        """BadRequest where nothing can have such a name."""
+        wrong = (
+            [f"may not be '{name}'"]
+            if name in (".", "..")
+            else [f"may not contain '{no}'" for no in "/%" if no in name]
+        )
+        if wrong:
+            return errors.BadRequest(f'Name parameter invalid: "{name}": {";".join(wrong)}')
         return errors.not_found(self.resource.plural, name, self.resource.group)
 
     def conflict(self, name: str, why: str = errors.MODIFIED) -> errors.Conflict:

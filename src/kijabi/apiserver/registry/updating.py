@@ -193,10 +193,10 @@ def _check_version(endpoint: Endpoint, wanted: Update, meta: Object, there: Entr
         meta["resourceVersion"] = str(there.revision)
     elif given != str(there.revision):
         if not isinstance(given, str) or not given.isdecimal():
-            problem = fields.invalid(
-                "metadata.resourceVersion", given, f'strconv.ParseUint: parsing "{given}": invalid syntax'
-            )
-            raise endpoint.invalid(wanted.name, [problem])
+            # Upstream's versioner says so itself, and nobody makes a reason of it.
+            error = errors.ApiError(f'strconv.ParseUint: parsing "{given}": invalid syntax')
+            error.reason = ""
+            raise error
         raise endpoint.conflict(wanted.name)
 
 

@@ -19,6 +19,7 @@ from kijabi.apiserver.watchcache.cache import Cache
 from kijabi.apiserver.watchcache.entry import Entry
 from kijabi.apiserver.watchcache.feed import Feed
 from kijabi.apiserver.watchcache.watcher import Interest
+from kijabi.kit import jsons
 from kijabi.store import contract
 
 # Seconds to wait for a revision that has not happened yet.
@@ -83,7 +84,7 @@ def decode_token(token: str) -> tuple[str, int]:
         illegal = [place for place, letter in enumerate(token) if letter not in _ALPHABET]
         if illegal:
             raise ValueError(f"illegal base64 data at input byte {illegal[0]}")
-        data = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        data = jsons.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         version, revision, start = data.get("v", ""), data.get("rv", 0), data.get("start", "")
         if not isinstance(revision, int) or not isinstance(start, str):
             raise ValueError("wrong types")
