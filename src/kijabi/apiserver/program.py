@@ -37,6 +37,7 @@ from kijabi.apiserver import (
     server,
     specials,
     storage,
+    tally,
 )
 from kijabi.apiserver.admission import policies
 from kijabi.apiserver.admission.webhooks import metrics as webhook_metrics
@@ -154,8 +155,11 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
     parts = registry.Parts(catalog, schemas, clock=extra.clock, event_ttl=options.event_ttl)
     reg = registry.Registry(store, parts)
     access = RegistryAccess(reg)
-    authorization = authz.build(access, options, extra.clock)
-    authentication = authn.build(access, options, static_tokens=extra.static_tokens, timepiece=extra.clock)
+    counts = tally.Tally()
+    authorization = authz.build(access, options, extra.clock, counts)
+    authentication = authn.build(
+        access, options, static_tokens=extra.static_tokens, timepiece=extra.clock, counts=counts
+    )
     outside = outbound.build(access, extra.resolver)
     hooked = webhook_metrics.Metrics()
     checked = policies.Metrics()
@@ -179,6 +183,7 @@ def build(options: Options, store: store_contract.Store, more: More | None = Non
     measure = metrics.Metrics(lambda: limits.inflight, lambda: _objects(reg))
     measure.also(hooked)
     measure.also(checked)
+    measure.also(counts)
     fair = fairness.build(access, options, lambda *what: _count(reg, what), timepiece=extra.clock)
     if fair is not None:
         measure.also(fairness_metrics.Metrics(fair.gate))

@@ -39,7 +39,7 @@ class Issuer:
         return {"issuer": self.url, "jwks_uri": f"{self.url}/keys"}
 
     def token(self, key=RSA, kid="one", alg="RS256", **changes):
-        said = {"iss": self.url, "aud": "me", "sub": "ann", "exp": self.now.time() + 60, "groups": ["dev"], "n": 3}
+        said = {"iss": self.url, "aud": "me", "sub": "ann", "exp": self.now.time() + 60, "groups": ["dev"], "num": 3}
         said = {name: value for name, value in {**said, **changes}.items() if value is not None}
         return jwt.encode(said, key, algorithm=alg, headers={"kid": kid} if kid else {})
 
@@ -415,7 +415,7 @@ def made_of(said, mappings=None, **more):
 CLAIMS = {
     "sub": "ann",
     "roles": ["dev", "", "ops"],
-    "n": 3,
+    "num": 3,
     "deep": {"er.x": "y", "list": [{"a-b": "c"}]},
     "example.org/team": "blue",
     "none": None,
@@ -432,7 +432,7 @@ CLAIMS = {
         ({"groups": {"expression": "claims.none"}}, "groups", ()),
         ({"groups": {"expression": "has(claims.missing) ? claims.missing : []"}}, "groups", ()),
         ({"uid": {"claim": "sub"}}, "uid", "ann"),
-        ({"uid": {"expression": "string(claims.n)"}}, "uid", "3"),
+        ({"uid": {"expression": "string(claims.num)"}}, "uid", "3"),
         ({"groups": {"expression": "claims.deep.er__dot__x"}}, "groups", ("y",)),
         ({"groups": {"expression": "claims.deep.list[0].a__dash__b"}}, "groups", ("c",)),
         ({"groups": {"expression": "claims.example__dot__org__slash__team"}}, "groups", ("blue",)),
@@ -453,18 +453,18 @@ def test_what_a_user_is_made_of(mappings, part, value):
     [
         ({"username": {"claim": "x", "prefix": ""}}, {}, 'parse username claims "x": claim not present'),
         (
-            {"username": {"claim": "n", "prefix": ""}},
+            {"username": {"claim": "num", "prefix": ""}},
             {},
-            'parse username claims "n": json: cannot unmarshal number into Go value of type string',
+            'parse username claims "num": json: cannot unmarshal number into Go value of type string',
         ),
-        ({"username": {"expression": "claims.n"}}, {}, "username claim expression must return a string"),
+        ({"username": {"expression": "claims.num"}}, {}, "username claim expression must return a string"),
         ({"username": {"expression": "''"}}, {}, "empty username via CEL expression is not allowed"),
         (
             {"username": {"expression": "claims.x"}},
             {},
             "expression 'claims.x' resulted in error: no such key: x",
         ),
-        ({"groups": {"expression": "claims.n"}}, {}, "expression must return a string or a list of strings"),
+        ({"groups": {"expression": "claims.num"}}, {}, "expression must return a string or a list of strings"),
         ({}, {"claimValidationRules": [{"claim": "x"}]}, "required claim x not present in ID token"),
         (
             {},
@@ -473,8 +473,8 @@ def test_what_a_user_is_made_of(mappings, part, value):
         ),
         (
             {},
-            {"claimValidationRules": [{"expression": "claims.n == 4", "message": "four!"}]},
-            "validation expression 'claims.n == 4' failed: four!",
+            {"claimValidationRules": [{"expression": "claims.num == 4", "message": "four!"}]},
+            "validation expression 'claims.num == 4' failed: four!",
         ),
         (
             {},

@@ -1,6 +1,6 @@
 import pytest
 
-from kijabi.apiserver import authz, configfiles, contract, options
+from kijabi.apiserver import authz, configfiles, contract, options, tally
 from kijabi.apiserver.authz import configuration
 from kijabi.kit import clock, config, yamls
 
@@ -141,7 +141,8 @@ async def test_a_changed_file_is_in_force_without_a_restart(access, tmp_path, el
     file.write_bytes(file_of(RBAC))
     now = clock.FakeClock()
     chosen = options.Options(authorization_config=str(file))
-    made = authz.build(access, chosen, now)
+    counts = tally.Tally()
+    made = authz.build(access, chosen, now, counts)
     watched = made.jobs["authorization-config"].__self__
     assert await decided(made.authorizer) is contract.Verdict.NO_OPINION
     elsewhere.answers["/authorize"] = lambda body: {"status": {"allowed": True}}
@@ -156,7 +157,15 @@ async def test_a_changed_file_is_in_force_without_a_restart(access, tmp_path, el
         file.write_bytes(content)
         await watched.look()
         assert await decided(made.authorizer) is verdict
+    assert counts.of(tally.DECISIONS, "Webhook", "w", "allowed") == 4
+    shown = {sample.labels["status"]: sample.value for sample in _reloads(counts)}
+    assert shown == {"success": 2, "failure": 3}
     await made.close()
+
+
+def _reloads(counts):
+    (family,) = (one for one in counts.collect() if one.name == tally.AUTHORIZATION_RELOADS)
+    return family.samples
 
 
 @pytest.mark.parametrize(

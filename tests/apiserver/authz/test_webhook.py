@@ -1,7 +1,7 @@
 import pytest
 from aiohttp import web
 
-from kijabi.apiserver import contract
+from kijabi.apiserver import contract, tally
 from kijabi.apiserver.authz import conditions, webhook
 from kijabi.apiserver.outbound import remote
 from kijabi.kit import clock
@@ -19,7 +19,12 @@ def now():
 
 
 @pytest.fixture
-async def make(elsewhere, now):
+def counts():
+    return tally.Tally()
+
+
+@pytest.fixture
+async def make(elsewhere, now, counts):
     made = []
 
     def build(**settings):
@@ -28,7 +33,8 @@ async def make(elsewhere, now):
         )
         assert not problems
         server = remote.Remote(elsewhere.kubeconfig("/authorize"), now)
-        made.append(webhook.Webhook(webhook.Settings("w", conditions=compiled, **settings), server, now))
+        settings_ = webhook.Settings("w", conditions=compiled, **settings)
+        made.append(webhook.Webhook(settings_, server, now, counts))
         return made[-1]
 
     yield build
@@ -187,3 +193,18 @@ async def test_match_conditions_say_who_is_asked(elsewhere, make, conditions_, a
     assert decision.error == error
     expected = contract.Verdict.ALLOW if asks else contract.Verdict.DENY if error else contract.Verdict.NO_OPINION
     assert decision.verdict is expected
+
+
+async def test_what_is_counted(elsewhere, make, counts):
+    says(elsewhere, allowed=True)
+    await make(conditions=["request.user == 'bob'"]).authorize(asked())
+    await make(conditions=["request.nonResourceAttributes.path == ''"]).authorize(asked())
+    await make().authorize(asked())
+    elsewhere.answers["/authorize"] = lambda body: web.Response(status=403)
+    await make().authorize(asked())
+    assert counts.of(tally.EXCLUSIONS, "Webhook", "w") == counts.of(tally.MATCH_ERRORS, "Webhook", "w") == 1
+    assert counts.of(tally.EVALUATIONS, "w", "success") == counts.of(tally.EVALUATIONS, "w", "error") == 1
+    assert counts.of(tally.FAIL_OPEN, "w", "error") == 1
+    told = {family.name: family.samples for family in counts.collect()}
+    assert told["apiserver_authorization_match_condition_exclusions"][0].labels == {"type": "Webhook", "name": "w"}
+    assert told["serviceaccount_valid_tokens"][0].value == 0

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kijabi.apiserver import configfiles, contract
+from kijabi.apiserver import configfiles, contract, tally
 from kijabi.apiserver import options as options_
 from kijabi.apiserver.authn import (
     bearer,
@@ -66,6 +66,7 @@ class _Parts:
     options: options_.Options
     clock: clock.Clock
     audiences: tuple[str, ...]
+    counts: tally.Tally
     jobs: dict[str, Job] = field(default_factory=dict)
     closers: list[Job] = field(default_factory=list)
 
@@ -76,11 +77,12 @@ def build(
     *,
     static_tokens: Mapping[str, contract.UserInfo] | None = None,
     timepiece: clock.Clock = clock.SYSTEM,
+    counts: tally.Tally | None = None,
 ) -> Authentication:
     """Reads the files of ``options``; raises OSError, keys.UnsuitableKey or config.Unusable."""
     issuer, verifiers = _keys(options)
     audiences = tuple(options.api_audiences or options.service_account_issuer)
-    parts = _Parts(access, options, timepiece, audiences)
+    parts = _Parts(access, options, timepiece, audiences, counts or tally.Tally())
     # Those known here first: the others ask elsewhere.
     members: list[bearer.TokenAuthenticator] = [bearer.Static(static_tokens or {})]
     if options.token_auth_file:
@@ -117,9 +119,14 @@ def _service_accounts(parts: _Parts, verifiers: Sequence[keys.Verifier]) -> list
     bound = tokens.Reader(options.service_account_issuer, verifiers)
     return [
         legacytokens.LegacyTokens(
-            parts.access, legacy, parts.audiences, parts.clock, lookup=options.service_account_lookup
+            parts.access,
+            legacy,
+            parts.audiences,
+            parts.clock,
+            lookup=options.service_account_lookup,
+            counts=parts.counts,
         ),
-        serviceaccounts.ServiceAccounts(parts.access, bound, parts.audiences, parts.clock),
+        serviceaccounts.ServiceAccounts(parts.access, bound, parts.audiences, parts.clock, parts.counts),
     ]
 
 
@@ -135,7 +142,7 @@ def _issuers(parts: _Parts) -> tuple[issuers.Issuers, configuration.Anonymous]:
     if said.authenticators or data:
         parts.jobs["oidc"] = known.run
     if data:
-        reload = issuers.Reload(known, said, own)
+        reload = issuers.Reload(known, said, own, parts.counts)
         watched = configfiles.Watched(options.authentication_config, data, reload, parts.clock)
         parts.jobs["authentication-config"] = watched.run
     # Upstream: whoever allows everything must at least know to whom.

@@ -10,7 +10,7 @@ import datetime
 from collections.abc import Sequence
 
 from kijabi.api import kinds, resource
-from kijabi.apiserver import contract
+from kijabi.apiserver import contract, tally
 from kijabi.apiserver.authn import bearer, names, tokens
 from kijabi.kit import clock
 
@@ -43,8 +43,14 @@ class ServiceAccounts:
     """A token authenticator. ``audiences`` a token says are met with those the caller wants."""
 
     def __init__(
-        self, access: contract.Access, reader: tokens.Reader, audiences: Sequence[str], timepiece: clock.Clock
+        self,
+        access: contract.Access,
+        reader: tokens.Reader,
+        audiences: Sequence[str],
+        timepiece: clock.Clock,
+        counts: tally.Tally | None = None,
     ) -> None:
+        self._counts = counts or tally.Tally()
         self._access = access
         self._reader = reader
         self._implicit = tuple(audiences)
@@ -66,7 +72,9 @@ class ServiceAccounts:
         """A token whose client should long have read the file again."""
         late = int(self._clock.time()) - int(said.warn_after)
         if not said.warn_after or late <= 0:
+            self._counts.add(tally.VALID)
             return ()
+        self._counts.add(tally.STALE)
         who = names.service_account(said.subject.namespace, said.subject.account.name)
         return ((_STALE, f"subject: {who}, seconds after warning threshold: {late}"),)
 

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from kijabi.apiserver import configfiles, contract
+from kijabi.apiserver import configfiles, contract, tally
 from kijabi.apiserver import options as options_
 from kijabi.apiserver.authz import abac, configuration, escalation, graph, node, policy, rbac, union, webhook
 from kijabi.apiserver.outbound import remote
@@ -41,9 +41,10 @@ class Authorization:
 class Maker:
     """Makes chains of authorizers out of what lives as long as the server, and of webhooks, which do not."""
 
-    def __init__(self, options: options_.Options, timepiece: clock.Clock) -> None:
+    def __init__(self, options: options_.Options, timepiece: clock.Clock, counts: tally.Tally) -> None:
         self.index, self.edges = rbac.Index(), graph.Graph()
         self.rbac = rbac.Rbac(self.index)
+        self.counts = counts
         self._options = options
         self._clock = timepiece
         self._lasting: dict[str, contract.Authorizer] = {}
@@ -61,7 +62,8 @@ class Maker:
                 chosen.append(hooks[-1])
         # Those of the chain before may still be answering; they are closed with the server.
         self._hooks += hooks
-        return union.Union(chosen)
+        names = [("", ""), *((member.type, member.name) for member in members)]
+        return union.Union(chosen, names, self.counts)
 
     def _one(self, kind: str) -> contract.Authorizer:
         found = self._lasting.get(kind)
@@ -89,7 +91,8 @@ class Maker:
         settings = webhook.Settings(
             name, hook.version, hook.authorized, hook.unauthorized, hook.on_error, hook.conditions
         )
-        return webhook.Webhook(settings, remote.Remote(hook.kubeconfig, self._clock, hook.timeout), self._clock)
+        server = remote.Remote(hook.kubeconfig, self._clock, hook.timeout)
+        return webhook.Webhook(settings, server, self._clock, self.counts)
 
     async def close(self) -> None:
         for hook in self._hooks:
@@ -115,13 +118,20 @@ class Reload:
             self._live.current = self._maker.chain(members)
         except (ValueError, OSError) as error:
             log.error("reloading authorization config: %s", error)
+            self._maker.counts.reloaded(tally.AUTHORIZATION_RELOADS, False)
             return
+        self._maker.counts.reloaded(tally.AUTHORIZATION_RELOADS, True)
         log.info("reloaded authz config")
 
 
-def build(access: contract.Access, options: options_.Options, timepiece: clock.Clock = clock.SYSTEM) -> Authorization:
+def build(
+    access: contract.Access,
+    options: options_.Options,
+    timepiece: clock.Clock = clock.SYSTEM,
+    counts: tally.Tally | None = None,
+) -> Authorization:
     """Subscribes through ``access`` at once. Raises config.Unusable, OSError."""
-    maker = Maker(options, timepiece)
+    maker = Maker(options, timepiece, counts or tally.Tally())
     jobs: dict[str, Callable[[], Awaitable[None]]] = {}
     authorizer: union.Union | union.Reloadable
     if options.authorization_config:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from kijabi.apiserver import configfiles, contract
+from kijabi.apiserver import configfiles, contract, tally
 from kijabi.apiserver.authz import rules
 
 MASTERS = "system:masters"
@@ -52,15 +52,27 @@ class AlwaysDeny:
 class Union:
     """The first that allows or denies decides; when none does, the reasons of all are told, one a line."""
 
-    def __init__(self, members: Sequence[contract.Authorizer]) -> None:
+    def __init__(
+        self,
+        members: Sequence[contract.Authorizer],
+        names: Sequence[tuple[str, str]] = (),
+        counts: tally.Tally | None = None,
+    ) -> None:
+        """``names`` are type and name of each member, for counting; an empty type is not counted."""
         self.members = tuple(members)
+        self._names = tuple(names) or (("", ""),) * len(self.members)
+        self._counts = counts or tally.Tally()
 
     async def authorize(self, attributes: contract.Attributes) -> contract.Decision:
         reasons = []
         problems = []
-        for member in self.members:
+        for position, member in enumerate(self.members):
             decision = await member.authorize(attributes)
             if decision.verdict is not contract.Verdict.NO_OPINION:
+                kind, name = self._names[position]
+                if kind:
+                    allowed = decision.verdict is contract.Verdict.ALLOW
+                    self._counts.add(tally.DECISIONS, kind, name, "allowed" if allowed else "denied")
                 return decision
             if decision.reason:
                 reasons.append(decision.reason)

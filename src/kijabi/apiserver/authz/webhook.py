@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import orjson
 
 from kijabi.api import labels, selectors
-from kijabi.apiserver import contract
+from kijabi.apiserver import contract, tally
 from kijabi.apiserver.authz import conditions, union
 from kijabi.apiserver.outbound import webhooks
 from kijabi.kit import clock
@@ -56,7 +56,14 @@ class Server(Protocol):
 
 
 class Webhook:
-    def __init__(self, settings: Settings, server: Server, timepiece: clock.Clock = clock.SYSTEM) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        server: Server,
+        timepiece: clock.Clock = clock.SYSTEM,
+        counts: tally.Tally | None = None,
+    ) -> None:
+        self._counts = counts or tally.Tally()
         self._settings = settings
         self._server = server
         self._clock = timepiece
@@ -66,20 +73,36 @@ class Webhook:
         spec = review_spec(attributes)
         matched = self._settings.conditions.match(spec)
         if matched is False:
+            self._counts.add(tally.EXCLUSIONS, "Webhook", self._settings.name)
             return contract.NO_OPINION
         if isinstance(matched, str):
+            self._counts.add(tally.MATCH_ERRORS, "Webhook", self._settings.name)
             return contract.Decision(self._settings.on_error, "", matched)
         key = orjson.dumps(spec, option=orjson.OPT_SORT_KEYS)
         status = self._remembered(key)
         if status is None:
-            try:
-                status = (await self._server.review(self._body(spec))).get("status") or {}
-            except webhooks.Failed as error:
-                log.error("Failed to make webhook authorizer request: %s", error.message)
-                return contract.Decision(self._settings.on_error, "", error.message)
+            answer = await self._ask(spec)
+            if isinstance(answer, contract.Decision):
+                return answer
+            status = answer
             if _size(attributes) < _MOST_ASKED:
                 self._remember(key, status)
         return _decision(status)
+
+    async def _ask(self, spec: dict[str, Any]) -> dict[str, Any] | contract.Decision:
+        """The status of the answer; what is decided where there is none."""
+        name, on_error = self._settings.name, self._settings.on_error
+        try:
+            answer = await self._server.review(self._body(spec))
+        except webhooks.Failed as error:
+            log.error("Failed to make webhook authorizer request: %s", error.message)
+            result = "timeout" if "deadline exceeded" in error.message or error.code == 504 else "error"
+            self._counts.add(tally.EVALUATIONS, name, result)
+            if on_error is contract.Verdict.NO_OPINION:
+                self._counts.add(tally.FAIL_OPEN, name, result)
+            return contract.Decision(on_error, "", error.message)
+        self._counts.add(tally.EVALUATIONS, name, "success")
+        return answer.get("status") or {}
 
     def resolve_rules(self, user: contract.UserInfo, namespace: str) -> union.Rules:
         return union.Rules([], True, ["webhook authorizer does not support user rule resolution"])

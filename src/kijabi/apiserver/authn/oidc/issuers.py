@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from kijabi.apiserver import configfiles
+from kijabi.apiserver import configfiles, tally
 from kijabi.apiserver.authn import bearer
 from kijabi.apiserver.authn.oidc import configuration, provider
 from kijabi.kit import clock
@@ -91,22 +91,35 @@ async def _discover(members: Sequence[tuple[provider.Provider, configuration.Aut
 class Reload:
     """What is done with a changed AuthenticationConfiguration. Who is anonymous is settled at the start."""
 
-    def __init__(self, issuers: Issuers, first: configuration.Configuration, disallowed: Sequence[str]) -> None:
+    def __init__(
+        self,
+        issuers: Issuers,
+        first: configuration.Configuration,
+        disallowed: Sequence[str],
+        counts: tally.Tally | None = None,
+    ) -> None:
+        self._counts = counts or tally.Tally()
         self._issuers = issuers
         self._anonymous = first.anonymous
         self._disallowed = tuple(disallowed)
 
     async def __call__(self, data: bytes) -> bool:
         """False: to be tried again."""
+        good, done = await self._replace(data)
+        self._counts.reloaded(tally.AUTHENTICATION_RELOADS, good)
+        return done
+
+    async def _replace(self, data: bytes) -> tuple[bool, bool]:
+        """Whether it is in force now, and whether there is no more to be done about it."""
         try:
             said = configuration.of_file(data, self._disallowed)
             if said.anonymous != self._anonymous:
                 raise configfiles.Unusable("anonymous: Forbidden: changed from initial configuration file")
         except ValueError as error:
             log.error("the authentication configuration is not reloaded: %s", error)
-            return True
+            return False, True
         if not await self._issuers.replace(said):
             log.error("the authentication configuration is not reloaded: an issuer cannot be reached")
-            return False
+            return False, False
         log.info("reloaded authentication config")
-        return True
+        return True, True
