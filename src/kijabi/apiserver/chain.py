@@ -300,7 +300,9 @@ class ApiServer:
             )
         if decision.verdict is not Verdict.ALLOW:
             if decision.error:
-                raise denial.Undecided(context.request.raw_path, decision.error)
+                query = context.request.query_string
+                uri = f"{context.request.raw_path}?{query}" if query else context.request.raw_path
+                raise denial.Undecided(uri, decision.error)
             raise denial.forbidden(attributes, decision.reason)
 
     # --- what

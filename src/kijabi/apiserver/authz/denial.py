@@ -12,8 +12,8 @@ from kijabi.apiserver import contract
 class Undecided(Exception):
     """No authorizer allowed the request, and one of them could not be asked: answered 500, in plain text."""
 
-    def __init__(self, path: str, why: str) -> None:
-        super().__init__(f'Internal Server Error: "{path.translate(_SANITIZED)}": {why}')
+    def __init__(self, uri: str, why: str) -> None:
+        super().__init__(f'Internal Server Error: "{uri}": {why}'.translate(_SANITIZED))
 
 
 # The text may be shown by a browser: nothing in it may look like markup.

@@ -23,7 +23,7 @@ def user_of(user: contract.UserInfo) -> authz.User:
 def asking(authorizer: contract.Authorizer) -> admission.Ask:
     async def ask(check: authz.Check) -> authz.Decision:
         decision = await authorizer.authorize(_attributes(check))
-        return authz.Decision(decision.verdict is contract.Verdict.ALLOW, decision.reason)
+        return authz.Decision(decision.verdict is contract.Verdict.ALLOW, decision.reason, decision.error or None)
 
     return ask
 

@@ -76,6 +76,6 @@ def _asking(authorizer: contract.Authorizer) -> admission.Ask:
                 check.label_selector,
             )
         )
-        return authz.Decision(decision.verdict is contract.Verdict.ALLOW, decision.reason)
+        return authz.Decision(decision.verdict is contract.Verdict.ALLOW, decision.reason, decision.error or None)
 
     return ask
