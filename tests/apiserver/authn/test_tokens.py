@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 
 from kijabi.api import errors, kinds
 from kijabi.apiserver.authn import bearer, keys, serviceaccounts, tokens
-from kijabi.kit import clock, http
+from kijabi.kit import clock, http, pki
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 SIGNERS = {
@@ -272,3 +272,21 @@ def test_published_keys_verify_what_was_signed(now):
 @pytest.mark.parametrize("issuer", ["http://plain", "https://x?query=1", "api"])
 def test_no_discovery_for_an_issuer_that_openid_forbids(issuer):
     assert keys.documents(issuer, [EC.verifier], "https://here") == {}
+
+
+def test_a_file_may_hold_several_keys(tmp_path):
+    """Public ones, private ones, and those of certificates: keys are rotated by adding one."""
+    pair = pki.issue(pki.create_ca("ca"), "signer")
+    private = SIGNERS["RS256"].key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    file = tmp_path / "keys.pem"
+    file.write_bytes(pki.public_pem(EC.key) + private + pair.cert_pem)
+    wanted = [EC.verifier.id, SIGNERS["RS256"].verifier.id, keys.verifier(pair.key.public_key()).id]
+    assert [one.id for one in keys.read_verifiers(file)] == wanted
+
+
+def test_a_file_that_holds_no_key(tmp_path):
+    (tmp_path / "x").write_text("nothing")
+    with pytest.raises(keys.UnsuitableKey):
+        keys.read_verifiers(tmp_path / "x")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from kijabi.apiserver import configfiles, tally
 from kijabi.apiserver.authn import bearer
@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 # How long the issuers of a changed file may take to be reached, in seconds; the file before stays in force till then.
 _PATIENCE = 60.0
 
+_Member = tuple[provider.Provider, configuration.Authenticator]
+
 
 class Issuers:
     """A token authenticator. ``run`` reaches the issuers; ``close`` at the end."""
@@ -26,7 +28,7 @@ class Issuers:
         self._members = self._made(first)
         self._former: list[provider.Provider] = []
 
-    def _made(self, said: configuration.Configuration) -> list[tuple[provider.Provider, configuration.Authenticator]]:
+    def _made(self, said: configuration.Configuration) -> list[_Member]:
         return [(provider.Provider(one.issuer, self._clock), one) for one in said.authenticators]
 
     async def authenticate(self, token: str, audiences: Sequence[str]) -> bearer.Authenticated | None:
@@ -63,28 +65,40 @@ class Issuers:
     async def replace(self, said: configuration.Configuration) -> bool:
         """Put other issuers in force, as soon as all of them have been reached; False when they have not in time."""
         fresh = self._made(said)
-        until = self._clock.monotonic() + _PATIENCE
-        await _discover(fresh)
-        while not all(known.ready for known, _ in fresh):
-            if self._clock.monotonic() >= until:
-                for known, _ in fresh:
-                    await known.close()
-                return False
-            await self._clock.sleep(provider.EVERY)
-            await _discover(fresh)
+        try:
+            reached = await self._reached(fresh)
+        except asyncio.CancelledError:
+            await _close(known for known, _ in fresh)
+            raise
+        if not reached:
+            await _close(known for known, _ in fresh)
+            return False
         # Requests may still be about to ask those before; they are closed when there is another change.
         former, self._former = self._former, [known for known, _ in self._members]
         self._members = fresh
-        for known in former:
-            await known.close()
+        await _close(former)
+        return True
+
+    async def _reached(self, members: Sequence[_Member]) -> bool:
+        until = self._clock.monotonic() + _PATIENCE
+        await _discover(members)
+        while not all(known.ready for known, _ in members):
+            if self._clock.monotonic() >= until:
+                return False
+            await self._clock.sleep(provider.EVERY)
+            await _discover(members)
         return True
 
     async def close(self) -> None:
-        for known in [*self._former, *(known for known, _ in self._members)]:
-            await known.close()
+        await _close([*self._former, *(known for known, _ in self._members)])
 
 
-async def _discover(members: Sequence[tuple[provider.Provider, configuration.Authenticator]]) -> None:
+async def _close(providers: Iterable[provider.Provider]) -> None:
+    for known in providers:
+        await known.close()
+
+
+async def _discover(members: Sequence[_Member]) -> None:
     await asyncio.gather(*(known.discover() for known, _ in members if not known.ready))
 
 
