@@ -22,7 +22,7 @@ from kijabi.apiserver.registry import registry
 from kijabi.kit import http
 
 AGGREGATED_GROUP, AGGREGATED_KIND = "apidiscovery.k8s.io", "APIGroupDiscoveryList"
-_AGGREGATED_VERSIONS = ("v2", "v2beta1")
+_AGGREGATED_VERSIONS = ("v2",)
 
 BUILTIN, AGGREGATED, CRDS = "builtin", "aggregated", "crds"
 _SOURCES = (BUILTIN, AGGREGATED, CRDS)
@@ -122,13 +122,15 @@ class Discovery:
         document = documents.plain.get(path)
         if document is None:
             return None
+        accepted = request.headers.get("Accept", "")
+        if not negotiation.is_routable(accepted):
+            raise negotiation.unroutable(negotiation.BUILT_IN)
         if path in ("/api", "/apis"):
             version = _aggregated_version(request)
             if version:
                 return _aggregated_page(request, documents.aggregated(path, version), version)
-            response = responses.of_object(request, document)
-            response.headers = {**response.headers, "Vary": "Accept"}
-            return response
+            if accepted and all("as" in options for _, options in negotiation.clauses(accepted)):
+                raise negotiation.not_acceptable(negotiation.BUILT_IN)
         return responses.of_object(request, document)
 
 
@@ -222,12 +224,10 @@ def _group(name: str, found: list[Offered]) -> Object:
 
 
 def _resource_list(one: Offered) -> Object:
-    return {
-        "kind": "APIResourceList",
-        "apiVersion": "v1",
-        "groupVersion": f"{one.group}/{one.version}" if one.group else one.version,
-        "resources": list(one.resources),
-    }
+    version = f"{one.group}/{one.version}" if one.group else one.version
+    # Upstream's core names no version of the list itself.
+    head: Object = {"kind": "APIResourceList", **({"apiVersion": "v1"} if one.group else {})}
+    return {**head, "groupVersion": version, "resources": list(one.resources)}
 
 
 # --- what is built in
@@ -286,8 +286,14 @@ def version_hash(group: str, version: str, kind: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
 
 
+# What upstream stores as an older version, for servers that are not upgraded yet.
+_STORED_AS = dict.fromkeys(
+    ("CustomResourceDefinition", "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"), "v1beta1"
+)
+
+
 def _version_hash(stored: resource.Resource) -> str:
-    return version_hash(stored.group, stored.version, stored.kind)
+    return version_hash(stored.group, _STORED_AS.get(stored.kind, stored.version), stored.kind)
 
 
 def entry_below(what: resource.Resource, below: served.Subresource) -> Object:
@@ -318,7 +324,7 @@ def _discovered(group: str, found: list[Offered]) -> Object:
         }
         for one in found
     ]
-    return {"metadata": {**meta, "creationTimestamp": None}, "versions": listed}
+    return {"metadata": meta, "versions": listed}
 
 
 def _discovered_resources(one: Offered) -> list[Object]:

@@ -50,13 +50,23 @@ def unreadable(error: http_exceptions.HttpProcessingError) -> Unreadable:
     return Unreadable(400, "")
 
 
+def takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding header names gzip, and not as what is never to come."""
+    for clause in accepted.lower().split(","):
+        name, *options = (part.strip() for part in clause.split(";"))
+        if name == "gzip":
+            return not any(option.replace(" ", "") in ("q=0", "q=0.0", "q=0.00", "q=0.000") for option in options)
+    return False
+
+
 async def compressed(head: RawRequestMessage, body: bytes, headers: Mapping[str, str]) -> tuple[bytes, Any]:
     accepted = head.headers.get("Accept-Encoding", "")
-    if head.method != "GET" or "gzip" not in accepted or "Content-Encoding" in headers:
+    if head.method != "GET" or not takes_gzip(accepted) or "Content-Encoding" in headers:
         return body, headers
     # zlib releases the interpreter's lock: other requests go on meanwhile.
     packed = await asyncio.get_running_loop().run_in_executor(None, gzip, body)
-    return packed, {**headers, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    vary = ", ".join(part for part in (headers.get("Vary", ""), "Accept-Encoding") if part)
+    return packed, {**headers, "Content-Encoding": "gzip", "Vary": vary}
 
 
 def gzip(body: bytes) -> bytes:

@@ -38,6 +38,8 @@ class Documents(Protocol):
 _ANSWERED = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 _PROTOBUF = (protobuf.MEDIA_TYPE, _ANSWERED)
 
+# These are taken for JSON, which upstream's clients read too.
+_PROTOBUF_V3 = tuple(name.replace("v2", "v3") for name in _PROTOBUF)
 Made = tuple[bytes, str]
 
 
@@ -91,6 +93,8 @@ class OpenApi:
         return await self._serve_v3(request, name) if name in self._paths() else None
 
     async def _serve_v2(self, request: http.Request) -> http.Response:
+        if not negotiation.is_routable(request.headers.get("Accept", ""), (negotiation.JSON, *_PROTOBUF)):
+            return _not_acceptable()
         packed = any(type_ in _PROTOBUF for type_, _ in negotiation.clauses(request.headers.get("Accept", "")))
         media = _ANSWERED if packed else negotiation.JSON
         async with self._making:
@@ -149,6 +153,8 @@ class OpenApi:
         made = await self._document(name)
         if made is None:
             return None
+        if not negotiation.is_routable(request.headers.get("Accept", ""), (negotiation.JSON, *_PROTOBUF_V3)):
+            return _not_acceptable()
         body, tag = made
         asked = request.param("hash")
         if asked and asked != tag:
@@ -160,6 +166,10 @@ class OpenApi:
             headers["Cache-Control"] = "public, immutable"
             headers["Expires"] = "Thu, 31 Dec 2099 23:59:59 GMT"
         return _unless_known(request, body, headers)
+
+
+def _not_acceptable() -> http.Response:
+    return http.Response(406, b"", {"Cache-Control": "no-cache, private", "Vary": "Accept"})
 
 
 def _tagged(make: Callable[[list[Object]], bytes], added: list[Object]) -> Made:

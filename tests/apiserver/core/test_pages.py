@@ -28,8 +28,24 @@ async def test_the_storage_version_hash_is_upstreams(api: Any) -> None:
     assert "storageVersionHash" not in resources["bindings"]
 
 
-@pytest.mark.parametrize("version", ["v2", "v2beta1"])
-async def test_all_in_one_with_an_etag(api: Any, version: str) -> None:
+@pytest.mark.parametrize("path", ["/api", "/apis", "/apis/apps/v1"])
+async def test_who_takes_none_of_the_forms_of_discovery_is_told_them(api: Any, path: str) -> None:
+    answer = await api.get(path, headers={"Accept": "text/html"})
+    assert answer.status == 406
+    assert answer.message == (
+        "406: Not Acceptable\n\nAvailable representations: "
+        "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+    )
+
+
+async def test_the_beta_of_all_in_one_is_gone(api: Any) -> None:
+    assert (await api.get("/apis", headers={"Accept": AGGREGATED.format("v2beta1")})).status == 406
+    both = {"Accept": f"{AGGREGATED.format('v2beta1')},application/json"}
+    assert (await api.get("/apis", headers=both)).json["kind"] == "APIGroupList"
+
+
+async def test_all_in_one_with_an_etag(api: Any) -> None:
+    version = "v2"
     headers = {"Accept": f"{AGGREGATED.format(version)},application/json"}
     answer = await api.get("/apis", headers=headers)
     assert answer.headers["Content-Type"] == AGGREGATED.format(version)

@@ -119,6 +119,21 @@ async def test_big_lists_are_compressed_for_who_asks(files: Path, port: int, obj
             assert "Content-Encoding" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    ("accepted", "taken"),
+    [
+        ("gzip", True),
+        ("deflate, GZIP;q=0.5", True),
+        ("gzip; q=0", False),
+        ("deflate, br", False),
+        ("xgzip", False),
+        ("", False),
+    ],
+)
+def test_who_takes_gzip(accepted: str, taken: bool) -> None:
+    assert framing.takes_gzip(accepted) is taken
+
+
 @pytest.mark.parametrize("chunked", [False, True], ids=["announced", "chunked"])
 async def test_more_than_3_mib_is_413(files: Path, port: int, chunked: bool) -> None:
     reader, writer = await raw(files, port)
