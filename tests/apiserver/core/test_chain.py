@@ -43,7 +43,7 @@ async def test_impersonation_acts_as_the_other_where_allowed(api: Any, objects: 
     assert (answer.status, 'User "joe" cannot create' in answer.message) == (403, True)
     refused = await api.get(MAPS, identity=READER, headers={"Impersonate-User": "joe"})
     assert refused.status == 403
-    assert 'User "jane" cannot impersonate resource "users"' in refused.message
+    assert 'User "jane" cannot impersonate-on:user-info:list resource "configmaps"' in refused.message
 
 
 UNKNOWN = {
