@@ -138,6 +138,8 @@ def unsupported(selector: FieldSelector, offered: Iterable[str], kind: str) -> s
             continue
         if kind == "Job":
             return f'field label "{name}" not supported for Job'
+        if kind == "ResourceSlice":
+            return f"field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {name}"
         if known:
             return f"field label not supported: {name}"
         return f'"{name}" is not a known field selector: only "metadata.name", "metadata.namespace"'

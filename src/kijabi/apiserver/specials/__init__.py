@@ -11,6 +11,7 @@ from kijabi.apiserver.specials import (
     binding,
     claims,
     components,
+    device_claims,
     eviction,
     ledger,
     repair,
@@ -66,5 +67,7 @@ def build(
     hooks: dict[tuple[str, str], contract.StorageHook] = {
         ("", "services"): hook,
         ("certificates.k8s.io", "certificatesigningrequests"): signing_requests.SigningRequestHook(),
+        ("resource.k8s.io", "resourceclaims"): device_claims.AdminAccessHook("ResourceClaim", False),
+        ("resource.k8s.io", "resourceclaimtemplates"): device_claims.AdminAccessHook("ResourceClaimTemplate", True),
     }
     return Specials(handlers, hooks, mending)
