@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import field, names, printing, served
+from kijabi.api import field, metadata, names, printing, served
 from kijabi.api.checks import Errors
 from kijabi.api.resource import Object
 
 RESOURCE = served.find("v1", "configmaps")
 COLUMNS = (printing.NAME, printing.text("Data", "Keys."), printing.AGE)
 LIMIT = 1 << 20
+
+
+def default(obj: Object) -> None:
+    if obj.get("data") == {}:
+        del obj["data"]
 
 
 def validate_create(obj: Object) -> Errors:
@@ -25,7 +30,7 @@ def validate_create(obj: Object) -> Errors:
         size += len(value.encode())
     for key, value in binary.items():
         found += [field.invalid(field.key("binaryData", key), key, text) for text in names.config_key(key)]
-        size += len(value) * 3 // 4
+        size += len(value) * 3 // 4 - value[-2:].count("=")
     if size > LIMIT:
         found.append(field.too_long("", LIMIT))
     return found
@@ -40,7 +45,7 @@ def validate_update(new: Object, old: Object) -> Errors:
         for key in ("data", "binaryData"):
             if (new.get(key) or {}) != (old.get(key) or {}):
                 found.append(field.forbidden(key, text))
-    return found + validate_create(new)
+    return found + metadata.validate(new["metadata"], True, metadata.subdomain) + validate_create(new)
 
 
 def columns(obj: Object, now: float) -> list[Any]:

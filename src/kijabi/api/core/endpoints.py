@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kijabi.api import checks, field, names, printing, served
+from kijabi.api import addresses, checks, field, metadata, names, printing, served
 from kijabi.api.checks import Errors
 from kijabi.api.resource import Object
 
@@ -36,12 +36,13 @@ def validate_create(obj: Object) -> Errors:
 
 
 def _address(address: Object, path: str) -> Errors:
-    found = checks.ip(address.get("ip", ""), field.child(path, "ip"))
+    text = address.get("ip", "")
+    found = addresses.ip(text, f"{path}.ip")
     if address.get("hostname"):
         found += checks.word(address["hostname"], field.child(path, "hostname"), names.dns_label)
-    if address.get("nodeName"):
+    if address.get("nodeName") is not None:
         found += checks.word(address["nodeName"], field.child(path, "nodeName"), names.dns_subdomain)
-    return found
+    return found + addresses.endpoint(text, f"{path}.ip")
 
 
 def _port(port: Object, name_required: bool, path: str) -> Errors:
@@ -51,11 +52,36 @@ def _port(port: Object, name_required: bool, path: str) -> Errors:
     elif name_required:
         found.append(field.required(field.child(path, "name")))
     found += checks.port_number_or_name(port.get("port", 0), field.child(path, "port"))
-    return found + checks.one_of(port.get("protocol"), field.child(path, "protocol"), ("SCTP", "TCP", "UDP"))
+    found += checks.one_of(port.get("protocol"), field.child(path, "protocol"), ("SCTP", "TCP", "UDP"))
+    if port.get("appProtocol") is not None:
+        found += checks.word(port["appProtocol"], field.child(path, "appProtocol"), names.label_key)
+    return found
 
 
 def validate_update(new: Object, old: Object) -> Errors:
-    return validate_create(new)
+    again = metadata.validate(new["metadata"], True, metadata.subdomain)
+    # What was let in once may stay while nothing about it changes.
+    return again if new.get("subsets") == old.get("subsets") else again + validate_create(new)
+
+
+_MANAGED_BY = ("endpoints.kubernetes.io/managed-by", "endpoint-controller")
+
+
+def warn_create(obj: Object) -> list[str]:
+    key, controller = _MANAGED_BY
+    if (obj["metadata"].get("labels") or {}).get(key) == controller:
+        return []
+    return [
+        text
+        for position, subset in enumerate(obj.get("subsets") or ())
+        for kind in ("addresses", "notReadyAddresses")
+        for number, address in enumerate(subset.get(kind) or ())
+        for text in addresses.ip_warnings(address.get("ip", ""), f"subsets[{position}].{kind}[{number}].ip")
+    ]
+
+
+def warn_update(new: Object, old: Object) -> list[str]:
+    return warn_create(new)
 
 
 def _shown(obj: Object) -> Iterator[str]:

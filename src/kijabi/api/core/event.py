@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import field, metadata, printing, served, timestamps
+from kijabi.api import checks, field, metadata, names, printing, served, timestamps
 from kijabi.api.checks import Errors
 from kijabi.api.resource import Column, Object
 
 RESOURCE = served.find("v1", "events")
 # Reporters build names that no other rule would pass.
-NAME_RULE = metadata.subdomain
+NAME_RULE = metadata.segment
 COLUMNS = (
     printing.text("Last Seen", "When this was last seen."),
     printing.text("Type", "Normal or Warning."),
@@ -23,8 +23,6 @@ COLUMNS = (
     printing.wide("Count", "How often this was seen."),
     Column("Name", format="name", priority=1, description="Name of the event."),
 )
-# Kinds without a namespace are reported in this one.
-_DEFAULT_NAMESPACE = ("", "default")
 
 
 def default(obj: Object) -> None:
@@ -35,16 +33,36 @@ def default(obj: Object) -> None:
     obj.setdefault("reportingInstance", "")
 
 
+# Kinds without a namespace are reported in this one.
+_NAMELESS_IN = ("", "default")
+
+
 def validate_create(obj: Object) -> Errors:
     involved = (obj.get("involvedObject") or {}).get("namespace", "")
     namespace = obj["metadata"].get("namespace", "")
-    if not involved:
-        if namespace not in (*_DEFAULT_NAMESPACE, "kube-system"):
-            text = "does not match event.namespace"
-            return [field.invalid("involvedObject.namespace", involved, text)]
-    elif involved != namespace:
-        return [field.invalid("involvedObject.namespace", involved, "does not match event.namespace")]
-    return []
+    if not obj.get("eventTime"):
+        fits = involved == namespace if involved else namespace in _NAMELESS_IN
+        return [] if fits else [_elsewhere(involved)]
+    found: Errors = []
+    if not involved and namespace not in ("default", "kube-system"):
+        found.append(_elsewhere(involved))
+    reporter = obj.get("reportingComponent", "")
+    if not reporter:
+        found.append(field.required("reportingComponent"))
+    found += checks.word(reporter, "reportingComponent", names.label_key)
+    for key, most in (("reportingInstance", 128), ("action", 128), ("reason", 128)):
+        if not obj.get(key):
+            found.append(field.required(key))
+        found += _at_most(obj.get(key, ""), most, key)
+    return found + _at_most(obj.get("message", ""), 1024, "message")
+
+
+def _elsewhere(namespace: str) -> field.Error:
+    return field.invalid("involvedObject.namespace", namespace, "does not match event.namespace")
+
+
+def _at_most(text: str, most: int, path: str) -> Errors:
+    return [field.invalid(path, "", f"can have at most {most} characters")] if len(text.encode()) > most else []
 
 
 def validate_update(new: Object, old: Object) -> Errors:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable
 from typing import Any
 
-from kijabi.api import checks, field, printing, quantity, served
+from kijabi.api import checks, field, names, printing, quantity, served
 from kijabi.api.checks import Errors
 from kijabi.api.resource import Column, Object
 
@@ -24,12 +26,18 @@ def default(obj: Object) -> None:
                 requests.setdefault(name, value)
 
 
+def prepare_create(obj: Object) -> None:
+    if not obj["metadata"].get("name"):
+        obj["metadata"]["name"] = str(uuid.uuid4())
+
+
 def validate_create(obj: Object) -> Errors:
     found: Errors = []
     seen: set[str] = set()
     for position, item in enumerate((obj.get("spec") or {}).get("limits") or ()):
         path = f"spec.limits[{position}]"
         kind = item.get("type", "")
+        found += _type(kind, f"{path}.type")
         if kind in seen:
             found.append(field.duplicate(f"{path}.type", kind))
         seen.add(kind)
@@ -37,43 +45,79 @@ def validate_create(obj: Object) -> Errors:
     return found
 
 
-_PARTS = ("min", "max", "default", "defaultRequest", "maxLimitRequestRatio")
+_TYPES = ("Container", "PersistentVolumeClaim", "Pod")
+_OF_PODS = ("Container", "Pod")
 
 
-def _item(item: Object, kind: str, path: str) -> Errors:
-    found: Errors = []
-    for part in _PARTS:
-        found += checks.amounts(item.get(part), field.child(path, part))
-    if kind == "Pod":
-        for part in ("default", "defaultRequest"):
-            if item.get(part):
-                text = "may not be specified when `type` is 'Pod'"
-                found.append(field.forbidden(field.child(path, part), text))
-    bounds = {**(item.get("min") or {}), **(item.get("max") or {})}
-    if kind == "PersistentVolumeClaim" and not bounds.get("storage"):
-        text = "either minimum or maximum storage value is required, but neither was provided"
-        found.append(field.required(field.child(path, "limits"), text))
-    names = {name for part in _PARTS for name in item.get(part) or ()}
-    for name in sorted(names):
-        found += _order(item, name, path)
+def _type(kind: str, path: str) -> Errors:
+    found = checks.word(kind, path, names.label_key)
+    if not found and "/" not in kind and kind not in _TYPES:
+        found.append(field.invalid(path, kind, "must be a standard limit type or fully qualified"))
     return found
 
 
-# (smaller, larger): the first is not above the second.
-_ORDERED = (("min", "max"), ("min", "defaultRequest"), ("defaultRequest", "max"), ("defaultRequest", "default"))
+def _item(item: Object, kind: str, path: str) -> Errors:
+    rule = checks.container_resource_name if kind in _OF_PODS else checks.resource_name
+    found = _names(item, "max", rule, path) + _names(item, "min", rule, path)
+    for part in ("default", "defaultRequest"):
+        if kind != "Pod":
+            found += _names(item, part, rule, path)
+        elif item.get(part):
+            found.append(field.forbidden(f"{path}.{part}", "may not be specified when `type` is 'Pod'"))
+    bounds = {**(item.get("min") or {}), **(item.get("max") or {})}
+    if kind == "PersistentVolumeClaim" and "storage" not in bounds:
+        text = "either minimum or maximum storage value is required, but neither was provided"
+        found.append(field.required(f"{path}.limits", text))
+    found += _names(item, "maxLimitRequestRatio", rule, path)
+    parts = ("max", "min", "maxLimitRequestRatio", *(() if kind == "Pod" else ("default", "defaultRequest")))
+    listed = {part: quantity.resource_list(item.get(part)) for part in parts}
+    for name in dict.fromkeys(name for amounts in listed.values() for name in amounts):
+        found += _amounts(name, {part: amounts[name] for part, amounts in listed.items() if name in amounts}, path)
+    return found
+
+
+def _names(item: Object, part: str, rule: Callable[[str, str], Errors], path: str) -> Errors:
+    return [problem for name in item.get(part) or () for problem in rule(name, f"{path}.{part}[{name}]")]
+
+
+# (smaller, larger, which of them the message is about, which amount it shows): the first is not above the second.
+_ORDERED = (
+    ("min", "max", "min", "min"),
+    ("min", "defaultRequest", "defaultRequest", "defaultRequest"),
+    ("defaultRequest", "max", "defaultRequest", "defaultRequest"),
+    ("defaultRequest", "default", "defaultRequest", "defaultRequest"),
+    ("min", "default", "default", "min"),
+    ("default", "max", "default", "max"),
+)
 _WORDS = {"min": "min", "max": "max", "default": "default", "defaultRequest": "default request"}
 
 
-def _order(item: Object, name: str, path: str) -> Errors:
+def _amounts(name: str, of: dict[str, quantity.Quantity], path: str) -> Errors:
+    """The amounts of one resource, in an order that makes sense."""
     found: Errors = []
-    for small, large in (*_ORDERED, ("min", "default"), ("default", "max")):
-        low, high = (item.get(small) or {}).get(name), (item.get(large) or {}).get(name)
-        if low is None or high is None:
-            continue
-        first, second = quantity.of(low), quantity.of(high)
-        if first > second:
-            text = f"{_WORDS[small]} value {first} is greater than {_WORDS[large]} value {second}"
-            found.append(field.invalid(field.key(field.child(path, small), name), str(first), text))
+    for small, large, about, shown in _ORDERED:
+        if small in of and large in of and of[small] > of[large]:
+            word = "default limit" if (small, large) == ("defaultRequest", "default") else _WORDS[large]
+            text = f"{_WORDS[small]} value {of[small]} is greater than {word} value {of[large]}"
+            found.append(field.invalid(f"{path}.{about}[{name}]", str(of[shown]), text))
+    found += _ratio(of, f"{path}.maxLimitRequestRatio[{name}]")
+    overcommitted = checks.is_native(name) and not name.startswith(checks.HUGE_PAGES)
+    limit, request = of.get("default"), of.get("defaultRequest")
+    if not overcommitted and limit is not None and request is not None and limit != request:
+        text = f"default value {limit} must equal to defaultRequest value {request} in {name}"
+        found.append(field.invalid(f"{path}.defaultRequest[{name}]", str(request), text))
+    return found
+
+
+def _ratio(of: dict[str, quantity.Quantity], path: str) -> Errors:
+    ratio = of.get("maxLimitRequestRatio")
+    if ratio is None:
+        return []
+    found = [field.invalid(path, str(ratio), f"ratio {ratio} is less than 1")] if ratio.nanos < quantity.NANO else []
+    if "min" in of and "max" in of and of["min"]:
+        most = of["max"].nanos / of["min"].nanos
+        if float(ratio) > most:
+            found.append(field.invalid(path, str(ratio), f"ratio {ratio} is greater than max/min = {most:f}"))
     return found
 
 

@@ -42,7 +42,12 @@ def prepare_update(new: Object, old: Object) -> None:
 
 def validate_create(obj: Object) -> Errors:
     finalizers = (obj.get("spec") or {}).get("finalizers") or ()
-    return [problem for name in finalizers for problem in checks.word(name, "spec.finalizers", names.label_key)]
+    path = "spec.finalizers"
+    return [problem for name in finalizers for problem in validate_finalizer(name, path)]
+
+
+def validate_finalizer(name: str, path: str) -> Errors:
+    return checks.word(name, path, names.label_key) + metadata.standard_finalizer(name, path)
 
 
 def validate_update(new: Object, old: Object) -> Errors:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from kijabi.api import addresses, checks, conditions, field, metadata, names, printing, resource, served
+from kijabi.api import addresses, checks, conditions, field, metadata, names, printing, resource, served, zeros
 from kijabi.api.checks import Errors
 from kijabi.api.resource import Object
 
@@ -29,9 +29,33 @@ _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 def default(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
     told = obj.setdefault("status", {})
+    _fill(told)
+    _mirror_cidrs(spec)
+
+
+_INFO = dict.fromkeys(
+    (
+        "architecture",
+        "bootID",
+        "containerRuntimeVersion",
+        "kernelVersion",
+        "kubeProxyVersion",
+        "kubeletVersion",
+        "machineID",
+        "operatingSystem",
+        "osImage",
+        "systemUUID",
+    ),
+    "",
+)
+
+
+def _fill(told: Object) -> None:
     if "capacity" in told:
         told.setdefault("allocatable", dict(told["capacity"]))
-    _mirror_cidrs(spec)
+    told.setdefault("daemonEndpoints", {}).setdefault("kubeletEndpoint", {}).setdefault("Port", 0)
+    zeros.show(told.setdefault("nodeInfo", {}), _INFO)
+    zeros.conditions(told, "lastHeartbeatTime", "lastTransitionTime")
 
 
 def _mirror_cidrs(spec: Object) -> None:
@@ -56,8 +80,7 @@ def prepare_update(new: Object, old: Object) -> None:
 
 def prepare_status(new: Object, old: Object) -> None:
     told = new.setdefault("status", {})
-    if "capacity" in told:
-        told.setdefault("allocatable", dict(told["capacity"]))
+    _fill(told)
     told.pop("config", None)
 
 

@@ -67,6 +67,8 @@ def default(obj: Object) -> None:
     spec.setdefault("volumeMode", "Filesystem")
     if "hostPath" in spec:
         spec["hostPath"].setdefault("type", "")
+    if spec.get("azureFile") is not None:
+        spec["azureFile"].setdefault("secretNamespace", None)
     defaults.default_volume_source(spec)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from kijabi.api import checks, field, names, printing, served
+from kijabi.api import checks, field, metadata, names, printing, served
 from kijabi.api.checks import Errors
+from kijabi.api.core import keypairs
 from kijabi.api.resource import Object
 from kijabi.kit import jsons
 
@@ -39,7 +40,7 @@ def validate_create(obj: Object) -> Errors:
     size = 0
     for key, value in data.items():
         found += [field.invalid(field.key("data", key), key, text) for text in names.config_key(key)]
-        size += len(value) * 3 // 4
+        size += len(value) * 3 // 4 - value[-2:].count("=")
     if size > LIMIT:
         found.append(field.too_long("data", LIMIT))
     return found + _typed(obj, data)
@@ -68,13 +69,27 @@ def _docker(data: Object, key: str) -> Errors:
     path = field.key("data", key)
     if key not in data:
         return [field.required(path)]
+    text = base64.b64decode(data[key])
     try:
-        parsed = jsons.loads(base64.b64decode(data[key]))
-    except ValueError as error:
-        return [field.invalid(path, _REDACTED, str(error))]
-    if not isinstance(parsed, dict):
-        return [field.invalid(path, _REDACTED, "json: cannot unmarshal into Go value of type map[string]interface {}")]
+        parsed = jsons.loads(text)
+    except ValueError:
+        return [field.invalid(path, _REDACTED, _json_complaint(text.decode(errors="replace")))]
+    if not isinstance(parsed, dict) and parsed is not None:
+        what = next(word for kind, word in _JSON_WORDS if isinstance(parsed, kind))
+        complaint = f"json: cannot unmarshal {what} into Go value of type map[string]interface {{}}"
+        return [field.invalid(path, _REDACTED, complaint)]
     return []
+
+
+_JSON_WORDS = ((list, "array"), (str, "string"), (bool, "bool"), ((int, float), "number"))
+
+
+def _json_complaint(text: str) -> str:
+    """What Go's parser says of the two mistakes that are made: nothing at all, and something that is no JSON."""
+    first = text.lstrip()[:1]
+    if not first or first in '{["':
+        return "unexpected end of JSON input"
+    return f"invalid character '{first}' looking for beginning of value"
 
 
 def validate_update(new: Object, old: Object) -> Errors:
@@ -85,7 +100,21 @@ def validate_update(new: Object, old: Object) -> Errors:
             found.append(field.forbidden("immutable", text))
         if (new.get("data") or {}) != (old.get("data") or {}):
             found.append(field.forbidden("data", text))
-    return found + validate_create(new)
+    return found + metadata.validate(new["metadata"], True, metadata.subdomain) + validate_create(new)
+
+
+def warn_create(obj: Object) -> list[str]:
+    """A certificate and a key that nobody can serve with."""
+    if obj.get("type") != "kubernetes.io/tls":
+        return []
+    data = obj.get("data") or {}
+    certificate, key = (base64.b64decode(data.get(name, "")) for name in ("tls.crt", "tls.key"))
+    complaint = keypairs.complaint(certificate, key)
+    return [complaint] if complaint else []
+
+
+def warn_update(new: Object, old: Object) -> list[str]:
+    return warn_create(new)
 
 
 def fields(obj: Object) -> dict[str, str]:

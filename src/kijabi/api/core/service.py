@@ -6,6 +6,7 @@ from typing import Any
 
 from kijabi.api import addresses, checks, field, metadata, names, printing, resource, served
 from kijabi.api.checks import Errors
+from kijabi.api.core import clusterips
 from kijabi.api.resource import Object
 
 RESOURCE = served.find("v1", "services")
@@ -21,20 +22,16 @@ COLUMNS = (
 )
 CLUSTER_IP, NODE_PORT, LOAD_BALANCER, EXTERNAL_NAME = "ClusterIP", "NodePort", "LoadBalancer", "ExternalName"
 TYPES = (CLUSTER_IP, EXTERNAL_NAME, LOAD_BALANCER, NODE_PORT)
-HEADLESS = "None"
+HEADLESS = clusterips.HEADLESS
 _DAY = 86400
 _POLICIES = ("Cluster", "Local")
 _DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
-_FAMILIES = ("IPv4", "IPv6")
-_FAMILY_POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
 _ONCE = "may not change once set"
 _HINTS, _MODE = "service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"
 _RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 
 
-def is_headless(spec: Object) -> bool:
-    """No cluster IP on purpose."""
-    return spec.get("clusterIP") == HEADLESS or (spec.get("clusterIPs") or [""])[0] == HEADLESS
+is_headless = clusterips.is_headless
 
 
 def is_external(spec: Object) -> bool:
@@ -189,7 +186,7 @@ def _validate(obj: Object, before: Object) -> Errors:
     for position, port in enumerate(ports):
         found += _port(port, len(ports) > 1, seen, f"spec.ports[{position}]")
     found += metadata.validate_labels(spec.get("selector"), "spec.selector")
-    found += _affinity(spec) + validate_families(spec, before)
+    found += _affinity(spec) + clusterips.validate(spec, before)
     for position, address in enumerate(spec.get("externalIPs") or ()):
         path = f"spec.externalIPs[{position}]"
         found += addresses.ip(address, path, before.get("externalIPs") or ()) or addresses.endpoint(address, path)
@@ -267,53 +264,6 @@ def _affinity(spec: Object) -> Errors:
     return found
 
 
-def validate_families(spec: Object, before: Object) -> Errors:
-    """Cluster IPs, families and policy; also asked before addresses are given out."""
-    if spec.get("type") == EXTERNAL_NAME:
-        return []
-    listed, first = spec.get("clusterIPs") or [], spec.get("clusterIP")
-    path = "spec.clusterIPs"
-    found: Errors = []
-    if first and not listed:
-        found.append(field.required(path))
-    elif first and listed[0] != first:
-        found.append(field.invalid(path, listed, "first value must match `clusterIP`"))
-    elif listed and not first:
-        found.append(field.invalid(path, listed, "must be empty when `clusterIP` is not specified"))
-    families: list[str] = spec.get("ipFamilies") or []
-    for position, family in enumerate(families):
-        where = f"spec.ipFamilies[{position}]"
-        if family not in _FAMILIES:
-            found.append(field.not_supported(where, family, _FAMILIES))
-        if family in families[:position]:
-            found.append(field.duplicate(where, family))
-    found += checks.pointer(spec, "ipFamilyPolicy", "spec", _FAMILY_POLICIES)
-    problems = _cluster_ips(listed, before.get("clusterIPs") or [], path)
-    if len(listed) > 2:
-        found.append(field.invalid(path, listed, "may only hold up to 2 values"))
-    if problems:
-        return found + problems
-    if len(listed) > 1 and not addresses.is_dual(listed):
-        found.append(field.invalid(path, listed, "may specify no more than one IP for each IP family"))
-    if not is_headless(spec):
-        for position, (family, address) in enumerate(zip(families, listed, strict=False)):
-            if family in _FAMILIES and (":" in address) != (family == "IPv6"):
-                text = f"expected an {family} value as indicated by `ipFamilies[{position}]`"
-                found.append(field.invalid(f"{path}[{position}]", address, text))
-    return found
-
-
-def _cluster_ips(listed: list[str], kept: list[str], path: str) -> Errors:
-    found: Errors = []
-    for position, address in enumerate(listed):
-        if position == 0 and address == HEADLESS:
-            if len(listed) > 1:
-                found.append(field.invalid(path, listed, "'None' must be the first and only value"))
-            continue
-        found += addresses.ip(address, f"{path}[{position}]", kept)
-    return found
-
-
 def _numbers(ports: list[Object], kind: str | None) -> Errors:
     found: Errors = []
     node_ports: set[tuple[Any, Any]] = set()
@@ -370,7 +320,7 @@ def validate_update(new: Object, old: Object) -> Errors:
     spec, before = new["spec"], old["spec"]
     found: Errors = []
     if EXTERNAL_NAME not in (before["type"], spec["type"]):
-        found += _addresses_kept(spec, before) + _families_kept(spec, before)
+        found += clusterips.validate_update(spec, before)
     balanced = before["type"] == LOAD_BALANCER == spec["type"]
     if balanced and spec.get("loadBalancerClass") != before.get("loadBalancerClass"):
         found.append(field.invalid("spec.loadBalancerClass", spec.get("loadBalancerClass"), _ONCE))
@@ -378,50 +328,6 @@ def validate_update(new: Object, old: Object) -> Errors:
     if both and spec.get("healthCheckNodePort") != before.get("healthCheckNodePort"):
         found.append(field.forbidden("spec.healthCheckNodePort", "field is immutable"))
     return found + _validate(new, before)
-
-
-def _addresses_kept(spec: Object, before: Object) -> Errors:
-    """The first stays; a second one may come and go."""
-    now, was = spec.get("clusterIPs") or [], before.get("clusterIPs") or []
-    path = "spec.clusterIPs"
-    if is_headless(spec) and is_headless(before):
-        return []
-    if len(now) == len(was):
-        changed = [n for n, (one, other) in enumerate(zip(now, was, strict=True)) if one != other]
-        return [field.invalid(f"{path}[{position}]", now, _ONCE) for position in changed]
-    found: Errors = []
-    if was and not now:
-        found.append(field.invalid(f"{path}[0]", None, "primary clusterIP can not be unset"))
-    if was and now and now[0] != was[0]:
-        found.append(field.invalid(f"{path}[0]", now, _ONCE))
-    if len(now) == 1 < len(was):
-        found += _single(spec, "clusterIP")
-    return found
-
-
-def _families_kept(spec: Object, before: Object) -> Errors:
-    now, was = spec.get("ipFamilies") or [], before.get("ipFamilies") or []
-    path = "spec.ipFamilies[0]"
-    if is_headless(spec) or is_headless(before):
-        return []
-    if len(now) == len(was):
-        return [field.invalid(path, now, _ONCE) for one, other in zip(now, was, strict=True) if one != other]
-    found: Errors = []
-    if was and not spec.get("clusterIPs"):
-        found.append(field.invalid(path, now or None, "primary ipFamily can not be unset"))
-    if was and now and now[0] != was[0]:
-        found.append(field.invalid(path, spec.get("clusterIPs"), _ONCE))
-    if len(now) == 1 < len(was):
-        found += _single(spec, "ipFamily")
-    return found
-
-
-def _single(spec: Object, what: str) -> Errors:
-    policy = spec.get("ipFamilyPolicy")
-    if policy == "SingleStack":
-        return []
-    text = f"must be set to 'SingleStack' when releasing the secondary {what}"
-    return [field.invalid("spec.ipFamilyPolicy", policy, text)]
 
 
 def validate_status(new: Object, old: Object) -> Errors:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from kijabi.api import field as fields
 from kijabi.api.certificates import certificatesigningrequest
-from kijabi.api.core import pod
+from kijabi.api.core import namespace, pod
 from kijabi.api.resource import Object
 
 # Gives what is wrong with the change.
@@ -30,7 +30,9 @@ def _as_stored(new: Object, old: Object, *but: str) -> None:
 def finalize(new: Object, old: Object) -> list[fields.Error]:
     """namespaces/finalize: the spec, which is only its finalizers."""
     _as_stored(new, old, "spec", "metadata")
-    return []
+    listed = (new.get("spec") or {}).get("finalizers") or ()
+    path = "spec.finalizers"
+    return [p for n, name in enumerate(listed) for p in namespace.validate_finalizer(name, fields.index(path, n))]
 
 
 def approval(new: Object, old: Object) -> list[fields.Error]:

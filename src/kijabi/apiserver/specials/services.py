@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from kijabi.api import errors
 from kijabi.api import field as fields
+from kijabi.api.core import clusterips
 from kijabi.apiserver import contract
 from kijabi.apiserver.specials import claims as claims_
 from kijabi.apiserver.specials import ledger as ledger_
@@ -140,7 +141,9 @@ class ServiceHook:
     def _set_families(self, obj: Object, before: Object | None) -> None:
         spec = obj["spec"]
         families = self._ledger.families
-        problems = service_spec.set_families(spec, before, families, families[0])
+        # What makes no sense at all is told before addresses are given out.
+        problems = clusterips.validate(spec, before or {})
+        problems = problems or service_spec.set_families(spec, before, families, families[0])
         if problems:
             raise _invalid(obj, problems)
         if service_spec.needs_addresses(spec):

@@ -6,7 +6,7 @@ pod templates is in ``core.podspec``.
 
 from __future__ import annotations
 
-from kijabi.api import conditions, field, resource, served
+from kijabi.api import conditions, field, resource, served, zeros
 from kijabi.api.core.pod import changes, reported, skew, status
 from kijabi.api.core.podspec import advice, defaults, equality, validation
 from kijabi.api.predicates import pods
@@ -67,6 +67,7 @@ def prepare_status(new: Object, old: Object) -> None:
     reported.keep_generations(told, before)
     reported.mirror_addresses(told)
     reported.drop_disabled(told)
+    zeros.conditions(told, "lastProbeTime", "lastTransitionTime")
 
 
 def validate_create(obj: Object) -> list[field.Error]:
