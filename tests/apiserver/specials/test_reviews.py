@@ -26,8 +26,8 @@ def requirement(key: str, operator: str, *values: str) -> dict[str, Any]:
         (
             {"labelSelector": {}},
             [
-                f"{SELECTOR}.requirements: Required value: when {SELECTOR} is specified, requirements or rawSelector is "
-                "required"
+                f"{SELECTOR}.requirements: Required value: when {SELECTOR} is specified, requirements or rawSelector "
+                "is required"
             ],
         ),
         (

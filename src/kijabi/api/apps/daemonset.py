@@ -40,6 +40,10 @@ def default(obj: Object) -> None:
         zeros.show(update.setdefault("rollingUpdate", {}), {"maxUnavailable": 1, "maxSurge": 0})
     zeros.show(update.get("rollingUpdate"), {"maxUnavailable": 0, "maxSurge": 0})
     zeros.hide(spec, "minReadySeconds")
+    # Whoever makes the object owns the number, though the server counts.
+    annotations = obj["metadata"].get("annotations") or {}
+    if TEMPLATE_GENERATION not in annotations:
+        obj["metadata"]["annotations"] = {**annotations, TEMPLATE_GENERATION: "0"}
     spec.setdefault("revisionHistoryLimit", 10)
     defaults.default_template(spec.setdefault("template", {}))
 

@@ -48,7 +48,8 @@ def default(obj: Object) -> None:
     for key in ("whenDeleted", "whenScaled"):
         if not retention.get(key):
             retention[key] = "Retain"
-    zeros.show(spec, {"serviceName": ""})
+    # Shown where it is empty (below), but nobody owns it then.
+    zeros.hide(spec, "serviceName")
     zeros.show(spec.get("ordinals"), {"start": 0})
     zeros.hide(spec, "minReadySeconds")
     spec.setdefault("replicas", 1)
@@ -62,11 +63,13 @@ def default(obj: Object) -> None:
 
 def prepare_create(obj: Object) -> None:
     obj["status"] = {"replicas": 0, "availableReplicas": 0}
+    zeros.show(obj["spec"], {"serviceName": ""})
     _drop_disabled(obj)
 
 
 def prepare_update(new: Object, old: Object) -> None:
     resource.keep(new, old, "status")
+    zeros.show(new["spec"], {"serviceName": ""})
     _drop_disabled(new)
     resource.count_generation(new, old, resource.is_changed(new, old))
 
