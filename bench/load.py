@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable
 
 import figures
+import footprint
 import uvloop
 import wire
 
@@ -114,6 +115,22 @@ async def patches(subject: Subject) -> float:
     return await subject.send((parts[n % len(parts)] % n for n in itertools.count()), 200, SECONDS)
 
 
+async def applies(subject: Subject) -> float:
+    """Server-side apply of a whole pod, one label of which is another each time, by one manager."""
+    run = uuid.uuid4().hex[:6]
+    messages = []
+    for number in range(CONNECTIONS * 4):
+        name = f"a-{run}-{number}"
+        made = pod(name, subject.namespace)
+        made["metadata"]["labels"]["number"] = "%08d"
+        body = json.dumps(made).encode()
+        path = f"{kinds.PODS.path(subject.namespace, name)}?fieldManager=load&force=true"
+        message = subject.callers[0].message("PATCH", path, body, "application/apply-patch+yaml")
+        messages.append(message.replace(b"Content-Length: %d" % len(body), b"Content-Length: %d" % len(body % 0)))
+    await subject.send((message % 0 for message in messages), 201)
+    return await subject.send((messages[n % len(messages)] % n for n in itertools.count(1)), 200, SECONDS)
+
+
 async def fill(subject: Subject) -> None:
     listed = await subject.client.list(kinds.PODS, rest.Selection(subject.namespace), limit=1)
     there = len(listed["items"]) + int(listed["metadata"].get("remainingItemCount") or 0)
@@ -160,13 +177,21 @@ async def fan_out(subject: Subject) -> float:
     return WATCHERS * CHANGES / took
 
 
+async def memory(subject: Subject) -> float:
+    """PSS of the process that listens, which must be on this machine; where the store is another, without it."""
+    return footprint.of_listener(subject.server.port)
+
+
 BENCHES: list[tuple[str, str, Callable[[Subject], Awaitable[float]]]] = [
     ("get", "1/s", gets),
     ("create", "1/s", creates),
     ("patch", "1/s", patches),
+    ("apply", "1/s", applies),
     ("watch fan-out", "events/s", fan_out),
     ("list 10,000 pods", "ms", list_time),
+    ("memory with 10,000 pods", "MB", memory),
 ]
+_FILLED = (list_time, memory)
 
 
 async def main(paths: list[str], only: str) -> None:
@@ -177,7 +202,7 @@ async def main(paths: list[str], only: str) -> None:
         for name, unit, bench in BENCHES:
             if only not in name:
                 continue
-            if bench is list_time:
+            if bench in _FILLED:
                 for subject in subjects:
                     await fill(subject)
             values: dict[str, list[float]] = {subject.name: [] for subject in subjects}
