@@ -1,6 +1,8 @@
 import math
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from kijabi.kit import jsons, yamls
 
@@ -45,6 +47,13 @@ def test_yaml_written_is_yaml_read() -> None:
     value = {"text": "yes", "number": "012", "list": [1, None, True], "키": "값", "shared": [{"a": 1}] * 2}
     assert yamls.loads(yamls.dumps(value)) == value
     assert "&" not in yamls.dumps(value)
+
+
+@given(st.dictionaries(st.text(), st.one_of(st.text(), st.booleans(), st.none(), st.integers(-(2**63), 2**63 - 1))))
+@example({"y": "n", "a": "1e3", "b": "0o7", "c": "0644", "d": "~", "e": "1:20", "f": "2020-01-01"})
+def test_whatever_is_written_as_yaml_is_read_as_it_was(document: dict[str, object]) -> None:
+    printable = {key: value for key, value in document.items() if f"{key}{value}".isprintable()}
+    assert yamls.loads(yamls.dumps(printable)) == printable
 
 
 def test_json_is_refused_when_nested_too_deep_to_be_written_again() -> None:

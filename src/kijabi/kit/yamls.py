@@ -88,6 +88,11 @@ def _boolean(loader: Any, node: Any) -> bool:
 _rebuild_resolvers()
 # The one letter forms are YAML 1.1's, but not PyYAML's.
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^[yYnN]$"), list("yYnN"))
+# What would be read as something else than text is written in quotes; readers of YAML 1.1 see dates and more in texts.
+_Dumper.yaml_implicit_resolvers = {
+    first: [*_Loader.yaml_implicit_resolvers.get(first, ()), *yaml.CSafeDumper.yaml_implicit_resolvers.get(first, ())]
+    for first in _Loader.yaml_implicit_resolvers.keys() | yaml.CSafeDumper.yaml_implicit_resolvers.keys()
+}
 _Loader.add_constructor("tag:yaml.org,2002:bool", _boolean)
 _Loader.add_constructor(None, _Loader.construct_by_shape)
 _Loader.add_constructor("tag:yaml.org,2002:int", _integer)
