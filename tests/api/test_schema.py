@@ -215,3 +215,22 @@ def _fields(data: bytes) -> dict[int, list[bytes]]:
             found.setdefault(key >> 3, []).append(data[position : position + size])
             position += size
     return found
+
+
+def test_openapi_describes_deletions_and_connections() -> None:
+    paths = json.loads(SCHEMAS.openapi_v3("api/v1") or b"")["paths"]
+    pods = paths["/api/v1/namespaces/{namespace}/pods"]
+    assert pods["delete"]["operationId"] == "deleteCoreV1CollectionNamespacedPod"
+    assert pods["delete"]["x-kubernetes-action"] == "deletecollection"
+    one = paths["/api/v1/namespaces/{namespace}/pods/{name}"]["delete"]
+    reference = one["requestBody"]["content"]["*/*"]["schema"]["$ref"]
+    assert reference == "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
+    assert "required" not in one["requestBody"]
+    connection = paths["/api/v1/namespaces/{namespace}/pods/{name}/exec"]["post"]
+    assert (connection["x-kubernetes-action"], connection["operationId"]) == (
+        "connect",
+        "connectCoreV1PostNamespacedPodExec",
+    )
+    assert {parameter["name"] for parameter in connection["parameters"]} >= {"command", "container", "tty"}
+    assert "requestBody" not in connection
+    assert "/api/v1/nodes/{name}/proxy/{path}" in paths

@@ -28,6 +28,7 @@ _SECURITY = {
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _PATCH = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch"
+_DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 _V2, _V3 = "#/definitions/", "#/components/schemas/"
 _MEDIA = "application/json"
 
@@ -69,9 +70,10 @@ class Documents:
 
     def _v2_operation(self, operation: Operation) -> Document:
         parameters = [_v2_parameter(parameter) for parameter in operation.parameters]
-        if operation.has_body:
+        if operation.body:
             schema = self._schema(operation, True, _V2)
-            parameters.append({"in": "body", "name": "body", "required": True, "schema": schema})
+            must = {"required": True} if operation.body == "required" else {}
+            parameters.append({"in": "body", "name": "body", **must, "schema": schema})
         answer = self._schema(operation, False, _V2)
         consumes = list(self._patch_types) if operation.method == "patch" else ["*/*"]
         return {
@@ -89,6 +91,10 @@ class Documents:
     def _schema(self, operation: Operation, body: bool, prefix: str) -> Document:
         if body and operation.method == "patch":
             return {"$ref": prefix + _PATCH}
+        if body and operation.method == "delete":
+            return {"$ref": prefix + _DELETE_OPTIONS}
+        if operation.action == "connect":
+            return {"type": "string"}
         group, version, kind = operation.gvk
         name = self._by_kind.get((group, version, f"{kind}List" if operation.collection and not body else kind))
         return {"$ref": prefix + name} if name else {}
@@ -129,9 +135,10 @@ class Documents:
             "tags": [operation.tag],
             **_extensions(operation),
         }
-        if operation.has_body:
+        if operation.body:
             media = self._patch_types if operation.method == "patch" else ("*/*",)
-            made["requestBody"] = {"content": {kind: {"schema": body} for kind in media}, "required": True}
+            must = {"required": True} if operation.body == "required" else {}
+            made["requestBody"] = {"content": {kind: {"schema": body} for kind in media}, **must}
         return made
 
     def closure(self, roots: list[str]) -> Document:
@@ -184,7 +191,9 @@ def _v3_schema(schema: Document) -> Document:
     """Version 3 ignores what stands beside a reference, so it goes into an ``allOf``."""
     made: Document = {}
     for key, value in schema.items():
-        if key == "$ref":
+        if key == "$ref" and len(schema) == 1:
+            made[key] = value.replace(_V2, _V3)
+        elif key == "$ref":
             made["allOf"] = [{"$ref": value.replace(_V2, _V3)}]
         elif key == "properties":
             made[key] = {name: _v3_schema(child) for name, child in value.items()}

@@ -7,7 +7,7 @@ and whether PATCH takes ``dryRun`` and ``fieldValidation``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kijabi.api import resource, served
 from kijabi.api.resource import Resource
@@ -33,9 +33,36 @@ _PARAMETERS = {
     "timeoutSeconds": ("integer", "The longest a list or watch may take."),
     "watch": ("boolean", "Stream changes as they happen."),
     "pretty": _PRETTY,
+    "shardSelector": ("string", "Restrict the objects to one shard of them; only where that feature is on."),
+    "ignoreStoreReadErrorWithClusterBreakingPotential": (
+        "boolean",
+        "Delete what cannot be read from the store, without its finalizers; only where that feature is on.",
+    ),
+    "command": ("string", "What to run, without a shell."),
+    "container": ("string", "Which container; the only one where there is but one."),
+    "follow": ("boolean", "Go on with what is logged from now on."),
+    "insecureSkipTLSVerifyBackend": ("boolean", "Do not verify the kubelet's certificate."),
+    "limitBytes": ("integer", "The most bytes to return."),
+    "path": ("string", "The path to ask for there."),
+    "ports": ("integer", "The ports to forward to."),
+    "previous": ("boolean", "The log of the container that ran before."),
+    "sinceSeconds": ("integer", "How far back the log begins."),
+    "stderr": ("boolean", "Connect the standard error."),
+    "stdin": ("boolean", "Connect the standard input."),
+    "stdout": ("boolean", "Connect the standard output."),
+    "stream": ("string", "Which stream of the log: All, Stdout or Stderr."),
+    "tailLines": ("integer", "How many of the last lines."),
+    "timestamps": ("boolean", "Begin each line with its time."),
+    "tty": ("boolean", "Whether the process has a terminal."),
 }
 _WRITE = ("dryRun", "fieldManager", "fieldValidation")
-_DELETE = ("dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy")
+_DELETE = (
+    "dryRun",
+    "gracePeriodSeconds",
+    "ignoreStoreReadErrorWithClusterBreakingPotential",
+    "orphanDependents",
+    "propagationPolicy",
+)
 _LIST = (
     "allowWatchBookmarks",
     "continue",
@@ -45,8 +72,28 @@ _LIST = (
     "resourceVersion",
     "resourceVersionMatch",
     "sendInitialEvents",
+    "shardSelector",
     "timeoutSeconds",
     "watch",
+)
+_STREAMS = ("container", "stderr", "stdin", "stdout", "tty")
+# Subresources that are connections → (methods, parameters).
+_CONNECTIONS = {
+    "attach": (("get", "post"), _STREAMS),
+    "exec": (("get", "post"), ("command", *_STREAMS)),
+    "portforward": (("get", "post"), ("ports",)),
+    "proxy": (("delete", "get", "head", "options", "patch", "post", "put"), ("path",)),
+}
+_LOG = (
+    "container",
+    "follow",
+    "insecureSkipTLSVerifyBackend",
+    "limitBytes",
+    "previous",
+    "sinceSeconds",
+    "stream",
+    "tailLines",
+    "timestamps",
 )
 PATCH_TYPES = (
     "application/apply-patch+yaml",
@@ -76,7 +123,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """``gvk`` is the kind on the wire, as (group, version, kind). ``collection`` answers a list."""
+    """``gvk`` is the kind on the wire, as (group, version, kind). ``collection`` answers a list.
+
+    ``body`` is empty where there is none, ``optional`` or ``required``.
+    """
 
     path: str
     method: str
@@ -86,7 +136,7 @@ class Operation:
     gvk: tuple[str, str, str]
     parameters: tuple[Parameter, ...]
     path_parameters: tuple[Parameter, ...]
-    has_body: bool
+    body: str
     collection: bool
 
 
@@ -115,14 +165,52 @@ def _sub(row: Resource, name: str) -> Iterator[Operation]:
     if sub is None:
         return
     path, inside = _paths(row, "{name}")
+    if name in _CONNECTIONS:
+        yield from _connections(row, sub, f"{path}/{name}", inside)
+        return
     gvk = (sub.group or row.group, sub.version or row.version, sub.kind)
-    methods = {"get": ("get", ()), "update": ("put", _WRITE), "patch": ("patch", (*_WRITE, "force"))}
+    methods = {
+        "get": ("get", _LOG if name == "log" else ()),
+        "update": ("put", _WRITE),
+        "patch": ("patch", (*_WRITE, "force")),
+    }
     methods |= {"create": ("post", _WRITE), "delete": ("delete", ())}
     for verb in sub.verbs:
         method, names = methods[verb]
         yield _operation(row, f"{path}/{name}", inside, method, method, names, gvk, name.capitalize(), False)
 
 
+def _connections(
+    row: Resource, sub: served.Subresource, path: str, inside: tuple[Parameter, ...]
+) -> Iterator[Operation]:
+    methods, names = _CONNECTIONS[sub.name]
+    group = row.group.partition(".")[0] or "core"
+    scope = "Namespaced" if row.namespaced else ""
+    for method in methods:
+        identifier = (
+            f"connect{group.capitalize()}{row.version.capitalize()}{method.capitalize()}{scope}{row.kind}"
+            f"{sub.name.capitalize()}"
+        )
+        gvk = (sub.group or row.group, sub.version or row.version, sub.kind)
+        made = Operation(
+            path,
+            method,
+            "connect",
+            identifier,
+            f"{group}_{row.version}",
+            gvk,
+            tuple(map(parameter, names)),
+            inside,
+            "",
+            False,
+        )
+        yield made
+        if sub.name == "proxy":
+            below = (*inside, _PATH)
+            yield replace(made, path=f"{path}/{{path}}", id=f"{identifier}WithPath", path_parameters=below)
+
+
+_PATH = Parameter("path", "path", "string", "path to the resource")
 _NAME = Parameter("name", "path", "string", "name of the object")
 _NAMESPACE = Parameter("namespace", "path", "string", "object name and auth scope, such as for teams and projects")
 
@@ -145,8 +233,9 @@ def _operation(
 ) -> Operation:
     group = row.group.partition(".")[0] or "core"
     scope = "Namespaced" if inside and _NAMESPACE in inside else ""
-    verb = {"post": "create", "put": "replace", "get": "read"}.get(action, action)
-    identifier = f"{verb}{group.capitalize()}{row.version.capitalize()}{scope}{row.kind}{suffix}"
+    verb = {"post": "create", "put": "replace", "get": "read", "deletecollection": "delete"}.get(action, action)
+    all_of = "Collection" if action == "deletecollection" else ""
+    identifier = f"{verb}{group.capitalize()}{row.version.capitalize()}{all_of}{scope}{row.kind}{suffix}"
     return Operation(
         path,
         method,
@@ -154,9 +243,9 @@ def _operation(
         identifier,
         f"{group}_{row.version}",
         gvk,
-        tuple(map(parameter, names)),
+        tuple(map(parameter, (*names, "pretty"))),
         inside,
-        method in ("post", "put", "patch"),
+        "optional" if method == "delete" else "" if method == "get" else "required",
         collection and action == "list",
     )
 
