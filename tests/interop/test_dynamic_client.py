@@ -71,7 +71,7 @@ def test_custom_resources_are_discovered_applied_scaled_and_refused(kijabi_clust
     body["spec"] = {"oars": 6}
     with pytest.raises(dynamic_exceptions.ConflictError) as conflict:
         api.server_side_apply(body, name="a", namespace="default", field_manager="two")
-    assert 'conflict with "one": .spec.oars' in str(conflict.value.body)
+    assert '"reason":"FieldManagerConflict"' in str(conflict.value.body)
     api.server_side_apply(body, name="a", namespace="default", field_manager="two", force_conflicts=True)
     custom = client.CustomObjectsApi(kijabi_cluster.kubernetes_client())
     scale = custom.get_namespaced_custom_object_scale("example.com", "v1", "default", "boats", "a")
