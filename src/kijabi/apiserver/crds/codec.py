@@ -93,9 +93,9 @@ class CustomCodec:
     def full(self, value: bytes, revision: int) -> bytes:
         return self._own.full(self._form(value), revision)
 
-    def item(self, value: bytes, revision: int) -> bytes:
+    def item(self, value: bytes, revision: int) -> codec.Pieces:
         # Unlike built-in kinds, items of custom resources name their kind.
-        return self._own.full(self._form(value), revision)
+        return (self._own.full(self._form(value), revision),)
 
     def empty(self, meta: Object) -> bytes:
         return orjson.dumps({"kind": self.kind, "apiVersion": self.api_version, "metadata": meta})

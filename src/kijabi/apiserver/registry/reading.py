@@ -103,7 +103,7 @@ def list_meta(listed: listing.Listed) -> Object:
 
 
 def encode(endpoint: Endpoint, listed: listing.Listed) -> bytes:
-    """The List as JSON: the items' stored bytes, joined."""
+    """The List as JSON: the items' stored bytes, joined, and copied only then."""
     codec = endpoint.codec
     head = b'{"kind":"%sList","apiVersion":"%s","metadata":%s,"items":[' % (
         codec.kind.encode(),
@@ -111,7 +111,14 @@ def encode(endpoint: Endpoint, listed: listing.Listed) -> bytes:
         orjson.dumps(list_meta(listed)),
     )
     item = codec.item
-    return head + b",".join([item(entry.value, entry.revision) for entry in listed.entries]) + b"]}"
+    parts: list[bytes | memoryview] = [head]
+    for entry in listed.entries:
+        parts += item(entry.value, entry.revision)
+        parts.append(b",")
+    if listed.entries:
+        parts.pop()
+    parts.append(b"]}")
+    return b"".join(parts)
 
 
 def _shaped(

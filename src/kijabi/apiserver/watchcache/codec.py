@@ -14,6 +14,8 @@ import orjson
 from kijabi.api import resource
 
 Object = resource.Object
+# Bytes that are not joined yet: copying every item of a long list by itself would cost more than all else about it.
+Pieces = tuple[bytes | memoryview, ...]
 
 
 class Codec:
@@ -36,9 +38,9 @@ class Codec:
         """What a bookmark carries: no object, only metadata, in stored form."""
         return orjson.dumps({"kind": self.kind, "apiVersion": self.api_version, "metadata": meta})
 
-    def item(self, value: bytes, revision: int) -> bytes:
+    def item(self, value: bytes, revision: int) -> Pieces:
         """The object as an item of a list, which like upstream's has neither kind nor apiVersion."""
-        return b'{"metadata":{"resourceVersion":"%d",' % revision + value[self._skip :]
+        return b'{"metadata":{"resourceVersion":"%d",' % revision, memoryview(value)[self._skip :]
 
     def decode(self, value: bytes, revision: int) -> Object:
         obj: Object = orjson.loads(value)
@@ -74,10 +76,10 @@ class Converting:
     def empty(self, meta: Object) -> bytes:
         return self._stored.empty(meta)
 
-    def item(self, value: bytes, revision: int) -> bytes:
+    def item(self, value: bytes, revision: int) -> Pieces:
         obj = self.decode(value, revision)
         del obj["kind"], obj["apiVersion"]
-        return orjson.dumps(obj)
+        return (orjson.dumps(obj),)
 
     def decode(self, value: bytes, revision: int) -> Object:
         obj: Object = self._from(self._stored.decode(value, revision))
@@ -97,7 +99,7 @@ class AnyCodec(Protocol):
 
     def empty(self, meta: Object) -> bytes: ...
 
-    def item(self, value: bytes, revision: int) -> bytes: ...
+    def item(self, value: bytes, revision: int) -> Pieces: ...
 
     def decode(self, value: bytes, revision: int) -> Object: ...
 
