@@ -72,6 +72,8 @@ class Caller(asyncio.Protocol):
         self._held += len(data)
         if not self._wanted and not self._read_head():
             return
+        # What was read is not kept: memory that is touched for the first time costs more than decrypting.
+        del self._parts[:-2]
         if self._wanted > 0:
             whole = self._held >= self._wanted
         else:
