@@ -13,6 +13,9 @@ RESOURCE = served.find("v1", "endpoints")
 COLUMNS = (printing.NAME, printing.text("Endpoints", "Addresses and ports that serve."), printing.AGE)
 
 
+EXTRA = {"warnings": ("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",)}
+
+
 def default(obj: Object) -> None:
     for subset in obj.get("subsets") or ():
         for port in subset.get("ports") or ():

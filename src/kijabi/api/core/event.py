@@ -29,6 +29,8 @@ def default(obj: Object) -> None:
     """What upstream shows even when it is empty."""
     for key in ("source", "involvedObject"):
         obj.setdefault(key, {})
+    for key in ("eventTime", "firstTimestamp", "lastTimestamp"):
+        obj.setdefault(key, None)
     obj.setdefault("reportingComponent", "")
     obj.setdefault("reportingInstance", "")
 

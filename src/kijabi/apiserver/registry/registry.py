@@ -206,7 +206,12 @@ class Registry:
             reader = self.parts.catalog.by_path(stored.group, stored.version, stored.plural) or strategy
             cache = self.caches[prefix] = Cache(prefix, reader)
         self.endpoints[what.group, what.version, what.plural] = Endpoint(
-            strategy, _codec(strategy), cache, traits.of(what), self.parts.schemas
+            strategy,
+            _codec(strategy),
+            cache,
+            traits.of(what),
+            self.parts.schemas,
+            warnings=strategy.extra.get("warnings", ()),
         )
 
     # --- what comes and goes while the server runs

@@ -68,6 +68,7 @@ def prepare_status(new: Object, old: Object) -> None:
     reported.mirror_addresses(told)
     reported.drop_disabled(told)
     zeros.conditions(told, "lastProbeTime", "lastTransitionTime")
+    reported.fill(told)
 
 
 def validate_create(obj: Object) -> list[field.Error]:

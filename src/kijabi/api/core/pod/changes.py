@@ -33,7 +33,7 @@ def validate_update(new: Object, old: Object) -> Errors:
     spec, before = new["spec"], old["spec"]
     if spec == before:
         # Nothing but metadata, which is what most updates are about.
-        return _metadata(new) + annotation_changes(new, old) if _is_told(new, old) else _metadata(new)
+        return _metadata(new) + (_annotations(new, old) if _is_told(new, old) else [])
     found = _metadata(new) + validation.pod_and_spec(new, old) + annotation_changes(new, old)
     for kind in ("containers", "initContainers"):
         if len(spec.get(kind) or ()) != len(before.get(kind) or ()):
@@ -53,8 +53,17 @@ def _is_told(new: Object, old: Object) -> bool:
     return bool(new["metadata"].get("annotations") or old["metadata"].get("annotations"))
 
 
+def _annotations(new: Object, old: Object) -> Errors:
+    told = new["metadata"].get("annotations")
+    cost = (old["metadata"].get("annotations") or {}).get(annotated.DELETION_COST)
+    return annotated.validate(told, new["spec"], "metadata.annotations", cost) + annotation_changes(new, old)
+
+
 def _metadata(pod: Object) -> Errors:
-    """Upstream looks through the metadata of an update as if it were new, besides."""
+    """Upstream looks through the metadata of an update as if it were new, besides; only finalizers are judged by more
+    than the rules of updates."""
+    if not pod["metadata"].get("finalizers"):
+        return []
     return metadata.validate(pod["metadata"], True, metadata.subdomain)
 
 
@@ -164,11 +173,12 @@ def _narrowed(munged: Object, before: Object) -> Errors:
 
 def _affinity(new: Object, old: Object) -> Errors:
     terms = (old.get(_REQUIRED) or {}).get("nodeSelectorTerms") or []
-    wanted = (new.get(_REQUIRED) or {}).get("nodeSelectorTerms") or []
+    given = (new.get(_REQUIRED) or {}).get("nodeSelectorTerms")
+    wanted = given or []
     path = f"spec.affinity.nodeAffinity.{_REQUIRED}.nodeSelectorTerms"
     if terms and len(terms) != len(wanted):
         text = "no additions/deletions to non-empty NodeSelectorTerms list are allowed"
-        return [field.invalid(path, [_shown(term) for term in wanted] or None, text)]
+        return [field.invalid(path, None if given is None else [_shown(term) for term in wanted], text)]
     text = "only additions are allowed (no mutations or deletions)"
     return [
         field.invalid(f"{path}[{position}]", _shown(now), text)

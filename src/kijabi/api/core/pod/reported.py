@@ -32,13 +32,12 @@ def keep_generations(status: Object, before: Object) -> None:
 
 
 def mirror_addresses(status: Object) -> None:
-    """``podIP`` is the first of ``podIPs``; old writers give only the one. The same holds for the host's."""
-    for one, many in (("podIP", "podIPs"), ("hostIP", "hostIPs")):
-        listed = status.get(many)
-        if listed:
-            status[one] = listed[0].get("ip", "")
-        elif status.get(one):
-            status[many] = [{"ip": status[one]}]
+    """``podIP`` is the first of ``podIPs``; old writers give only the one, and where the two differ it counts."""
+    one, many = status.get("podIP"), status.get("podIPs")
+    if one and (not many or many[0].get("ip") != one):
+        status["podIPs"] = [{"ip": one}]
+    elif many and not one:
+        status["podIP"] = many[0].get("ip", "")
 
 
 def drop_disabled(status: Object) -> None:
@@ -48,6 +47,18 @@ def drop_disabled(status: Object) -> None:
         for container in status.get(kind) or ():
             for mount in container.get("volumeMounts") or ():
                 mount.pop("volumeStatus", None)
+
+
+def fill(status: Object) -> None:
+    """States of containers that are always written, and times in them that nobody told."""
+    for kind in _STATUSES:
+        for container in status.get(kind) or ():
+            for key in ("state", "lastState"):
+                state = container.setdefault(key, {})
+                for name, times in (("running", ("startedAt",)), ("terminated", ("startedAt", "finishedAt"))):
+                    if state.get(name) is not None:
+                        for time in times:
+                            state[name].setdefault(time, None)
 
 
 def validate(new: Object, old: Object) -> Errors:
@@ -166,6 +177,9 @@ def _claims(statuses: list[Object], spec: Object) -> Errors:
 
 def _addresses(told: Object, before: Object) -> Errors:
     found: Errors = []
+    hosts = told.get("hostIPs") or ()
+    if hosts and told.get("hostIP", "") != hosts[0].get("ip", ""):
+        found.append(field.invalid("status.hostIPs[0].ip", hosts[0].get("ip", ""), "must be equal to `hostIP`"))
     for kind in ("podIPs", "hostIPs"):
         listed = [one.get("ip", "") for one in told.get(kind) or ()]
         if listed == [one.get("ip", "") for one in before.get(kind) or ()]:
