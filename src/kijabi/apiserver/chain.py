@@ -136,6 +136,8 @@ class ApiServer:
 
     def _of_error(self, request: http.Request, info: RequestInfo, error: Exception) -> http.Response:
         """The answer where a step said no, or failed."""
+        if isinstance(error, requestinfo.Unclear):
+            return responses.text(f"{error}\n", 500)
         if isinstance(error, denial.Undecided):
             log.error("%s", error)
             return responses.text(f"{error}\n", 500)
@@ -315,7 +317,7 @@ class ApiServer:
                 return await self._steps.elsewhere.answer(context, found)
         if not info.is_resource:
             response = await self._steps.pages.page(context)
-            return response if response is not None else _no_page()
+            return response if response is not None else self._no_page(info)
         endpoint = self._endpoints.get((info.api_group, info.api_version, info.resource))
         if endpoint is not None:
             context.strategy = endpoint.strategy
@@ -333,7 +335,14 @@ class ApiServer:
             raise not_allowed()
         if any(info.api_group == group and info.api_version == version for group, version, _ in self._endpoints):
             raise no_such_resource()
-        return _no_page()
+        return self._no_page(info)
+
+    def _no_page(self, info: RequestInfo) -> http.Response:
+        root, _, rest = info.path.strip("/").partition("/")
+        group = rest.partition("/")[0]
+        if root in ("api", "version") or (root == "apis" and any(group == known for known, _, _ in self._endpoints)):
+            raise no_such_resource()
+        return responses.text("404 page not found\n", 404)
 
 
 def _asked(user: UserInfo, info: RequestInfo) -> Attributes:
@@ -369,10 +378,6 @@ def _audit_id(request: http.Request) -> str:
         return given
     bits = f"{random.getrandbits(128):032x}"
     return f"{bits[:8]}-{bits[8:12]}-{bits[12:16]}-{bits[16:20]}-{bits[20:]}"
-
-
-def _no_page() -> http.Response:
-    return responses.text("404 page not found\n", 404)
 
 
 async def _until_end(

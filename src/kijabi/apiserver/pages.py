@@ -57,21 +57,29 @@ class StandardPages:
             paths += self._openapi.paths()
         return {"paths": sorted(paths)}
 
+    def _described(self, request: http.Request, path: str) -> http.Response | None:
+        if path.strip("/") == "version":
+            response: http.Response | None = responses.of_object(request, VERSION)
+        else:
+            response = self._discovery.page(request)
+        # The document of a group is there for any method too.
+        is_group = path.startswith("/apis/") and path.strip("/").count("/") == 1
+        if response is not None and request.method != "GET" and not is_group:
+            raise errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
+        return response
+
     async def page(self, context: RequestContext) -> http.Response | None:
         request, path = context.request, context.info.path
         root = path.strip("/").partition("/")[0]
         if root in ROOTS:
             return self._health.page(request)
-        if request.method not in ("GET", "HEAD"):
-            if root in ("api", "apis", "version"):
-                raise errors.MethodNotAllowed("the server does not allow this method on the requested resource")
-            return None
+        # As upstream, these are there for any method.
         if path in ("/", "/index.html"):
             return responses.of_object(request, self._index())
-        if root in ("api", "apis"):
-            return self._discovery.page(request)
-        if root == "version" and path.strip("/") == "version":
-            return responses.of_object(request, VERSION)
+        if root in ("api", "apis", "version"):
+            return self._described(request, path)
+        if request.method not in ("GET", "HEAD"):
+            return None
         if root == "metrics" and self._metrics is not None:
             return await self._metrics.page()
         if root == "openapi" and self._openapi is not None:

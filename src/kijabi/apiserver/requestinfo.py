@@ -5,7 +5,6 @@ Source: k8s.io/apiserver endpoints/request, RequestInfo; the API concepts' resou
 
 from __future__ import annotations
 
-from kijabi.api import errors
 from kijabi.apiserver.contract import RequestInfo
 from kijabi.kit import http
 
@@ -14,8 +13,15 @@ _NAMESPACE_SUBRESOURCES = ("status", "finalize")
 _WITH_SELECTORS = ("list", "watch", "deletecollection")
 
 
+class Unclear(Exception):
+    """A request that cannot even be described: upstream answers 500 in plain text, and caches nothing."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f'Internal Server Error: "{path}": failed to create RequestInfo: {why}')
+
+
 def parse(request: http.Request) -> RequestInfo:
-    """Raises BadRequest for a special verb (``/api/v1/watch``) that names nothing."""
+    """Raises Unclear for a special verb (``/api/v1/watch``) that names nothing."""
     path = request.path
     parts = [part for part in path.split("/") if part] if "//" in path else path.strip("/").split("/")
     first = 1 if parts[0] == "api" else 2 if parts[0] == "apis" else 0
@@ -41,7 +47,7 @@ def parse(request: http.Request) -> RequestInfo:
 def _resource(info: RequestInfo, parts: list[str]) -> None:
     if parts[0] in ("watch", "proxy"):
         if len(parts) < 2:
-            raise errors.BadRequest(f"unable to determine kind and namespace from url, {info.path}")
+            raise Unclear(info.path, f"unable to determine kind and namespace from url, {info.path}")
         info.verb = parts[0]
         parts = parts[1:]
     if parts[0] == "namespaces" and len(parts) > 1:

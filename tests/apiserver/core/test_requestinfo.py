@@ -1,6 +1,5 @@
 import pytest
 
-from kijabi.api import errors
 from kijabi.apiserver import requestinfo
 from kijabi.kit import http
 
@@ -50,5 +49,5 @@ def test_other_paths_are_no_resources(path: str) -> None:
 
 
 def test_a_special_verb_needs_a_resource() -> None:
-    with pytest.raises(errors.BadRequest):
+    with pytest.raises(requestinfo.Unclear, match="unable to determine kind and namespace from url, /api/v1/watch"):
         requestinfo.parse(http.Request("GET", "/api/v1/watch"))
