@@ -230,7 +230,8 @@ class ApiServer:
         try:
             response = await (self._in_time(context) if mutating else self._answer(context))
         except Exception as error:  # noqa: BLE001  # _of_error logs what nobody expected
-            response = self._of_error(context.request, info, error)
+            # What was warned of so far is told besides.
+            response = responses.warn(self._of_error(context.request, info, error), context.warnings)
         finally:
             limits.leave(mutating)
             fairness_.leave(ticket)

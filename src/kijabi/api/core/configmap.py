@@ -32,7 +32,8 @@ def validate_create(obj: Object) -> Errors:
         found += [field.invalid(field.key("binaryData", key), key, text) for text in names.config_key(key)]
         size += len(value) * 3 // 4 - value[-2:].count("=")
     if size > LIMIT:
-        found.append(field.too_long("", LIMIT))
+        # The path of the whole object is shown so.
+        found.append(field.too_long("[]", LIMIT))
     return found
 
 

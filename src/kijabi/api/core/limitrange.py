@@ -15,6 +15,9 @@ COLUMNS = (printing.NAME, Column("Created At", "date", description="When it was 
 
 
 def default(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    if not spec.get("limits"):
+        spec["limits"] = None
     for item in (obj.get("spec") or {}).get("limits") or ():
         if item.get("type") != "Container":
             continue

@@ -120,7 +120,33 @@ def validate_create(obj: Object) -> Errors:
     if spec.get("storageClassName"):
         found += checks.word(spec["storageClassName"], "spec.storageClassName", names.dns_subdomain)
     found += checks.pointer(spec, "volumeMode", "spec", volumes.MODES)
-    return found + _attributes_class(spec)
+    return found + _attributes_class(spec) + _mount_options(obj)
+
+
+_MOUNTED = {
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "glusterfs",
+    "nfs",
+    "rbd",
+    "quobyte",
+    "iscsi",
+    "cinder",
+    "cephfs",
+    "azureFile",
+    "vsphereVolume",
+    "azureDisk",
+    "photonPersistentDisk",
+}
+_MOUNT_OPTIONS = "volume.beta.kubernetes.io/mount-options"
+
+
+def _mount_options(obj: Object) -> Errors:
+    """The annotation of old, which only these sources knew."""
+    if _MOUNT_OPTIONS not in (obj["metadata"].get("annotations") or {}) or _MOUNTED & obj["spec"].keys():
+        return []
+    path = f"metadata.annotations.{_MOUNT_OPTIONS}"
+    return [field.forbidden(path, "may not specify mount options for this volume type")]
 
 
 def _capacity(capacity: Object, path: str) -> Errors:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, field, labels, printing, resource, served
+from kijabi.api import checks, field, labels, printing, resource, served, zeros
 from kijabi.api.checks import Errors
 from kijabi.api.core.podspec import advice, defaults, validation
 from kijabi.api.resource import Object
@@ -36,6 +36,15 @@ def default(obj: Object) -> None:
             spec["selector"] = dict(told)
         if not obj["metadata"].get("labels"):
             obj["metadata"]["labels"] = dict(told)
+
+
+def prepare_create(obj: Object) -> None:
+    # Shown even while there is none.
+    obj["status"] = {"replicas": 0}
+
+
+def prepare_status(new: Object, old: Object) -> None:
+    zeros.show(new.setdefault("status", {}), {"replicas": 0})
 
 
 def validate_create(obj: Object) -> Errors:

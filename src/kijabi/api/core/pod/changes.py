@@ -207,7 +207,7 @@ def take_ephemeral(new: Object, old: Object) -> Errors:
     _as_stored(new, old, {**old["spec"], "ephemeralContainers": wanted})
     found = metadata.validate_update(new["metadata"], old["metadata"]) + validation.pod_and_spec(new, old)
     if annotated.MIRROR in (old["metadata"].get("annotations") or {}):
-        return [field.forbidden("", "static pods do not support ephemeral containers")]
+        return [field.forbidden("[]", "static pods do not support ephemeral containers")]
     path = "spec.ephemeralContainers"
     by_name = {container.get("name"): container for container in wanted}
     for container in old["spec"].get("ephemeralContainers") or ():
@@ -248,9 +248,9 @@ def take_resize(new: Object, old: Object) -> Errors:
         _as_stored(new, old, spec)
     found = metadata.validate_update(new["metadata"], old["metadata"]) + validation.pod_and_spec(new, old)
     if annotated.MIRROR in (old["metadata"].get("annotations") or {}):
-        return [field.forbidden("", "static pods cannot be resized")]
+        return [field.forbidden("[]", "static pods cannot be resized")]
     if (before.get("os") or {}).get("name") == "windows":
-        return [field.forbidden("", "windows pods cannot be resized")]
+        return [field.forbidden("[]", "windows pods cannot be resized")]
     return found + _resize(new, old)
 
 

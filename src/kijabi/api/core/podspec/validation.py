@@ -46,7 +46,7 @@ def pod_and_spec(pod: Object, before: Object | None = None) -> Errors:
         cost = stored.get(annotated.DELETION_COST)
         found += annotated.validate(meta["annotations"], spec, "metadata.annotations", cost)
         if spec.get("resourceClaims") and annotated.MIRROR in meta["annotations"]:
-            found.append(field.forbidden("", "static pods do not support resource claims"))
+            found.append(field.forbidden("[]", "static pods do not support resource claims"))
     return found + validate(spec, "spec", of_pod=True) + _only_pods(spec, meta.get("name", ""))
 
 
