@@ -15,8 +15,8 @@ A kind's file reads, top to bottom::
     def fields(obj: Object) -> dict[str, str]                          # selectable beyond metadata.name/namespace
 
 Besides these a file may say ``GENERATION = True`` (metadata.generation is kept), ``NAME_RULE`` (see ``metadata``),
-``COLUMNS``, ``prepare_status``, ``validate_status``, ``warn_status`` and ``grace_period``. Metadata is validated by the catalog for
-every kind, before the kind's own validation.
+``COLUMNS``, ``prepare_status``, ``validate_status``, ``warn_status`` and ``grace_period``. Metadata is validated by the
+catalog for every kind, before the kind's own validation.
 
 ``catalog`` wraps the file as a ``Strategy``; a kind without a file gets the row in ``served`` and generic behaviour.
 """
@@ -157,6 +157,12 @@ def keep(new: Object, old: Object, key: str) -> None:
         new[key] = old[key]
     else:
         new.pop(key, None)
+
+
+def keep_metadata(new: Object, old: Object) -> None:
+    """For a status whose update leaves even the metadata as it was."""
+    for key in ("labels", "annotations", "finalizers", "ownerReferences"):
+        keep(new["metadata"], old["metadata"], key)
 
 
 def is_changed(new: Object, old: Object, key: str = "spec") -> bool:

@@ -93,6 +93,10 @@ def validate_update(new: Object, old: Object) -> Errors:
     return validate_create(new) if resource.is_changed(new, old) else []
 
 
+def prepare_status(new: Object, old: Object) -> None:
+    resource.keep_metadata(new, old)
+
+
 def validate_status(new: Object, old: Object) -> Errors:
     return conditions.validate((new.get("status") or {}).get("conditions"), "status.conditions")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from kijabi.api import checks, conditions, field, metadata, names, printing, served, zeros
+from kijabi.api import checks, conditions, field, metadata, names, printing, resource, served, zeros
 from kijabi.api.admissionregistration import webhooks
 from kijabi.api.checks import Errors
 from kijabi.api.resource import Object
@@ -40,6 +40,10 @@ def prepare_create(obj: Object) -> None:
     if (obj.get("spec") or {}).get("service") is None:
         made = obj["metadata"].get("creationTimestamp")
         obj["status"] = {"conditions": [{**LOCAL, "lastTransitionTime": made}]}
+
+
+def prepare_status(new: Object, old: Object) -> None:
+    resource.keep_metadata(new, old)
 
 
 def validate_create(obj: Object) -> Errors:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import conditions, field, metadata, names, printing, served, zeros
+from kijabi.api import conditions, field, metadata, names, printing, resource, served, zeros
 from kijabi.api.checks import Errors
 from kijabi.api.flowcontrol import defaults, policyrules
 from kijabi.api.resource import Object
@@ -32,6 +32,7 @@ def default(obj: Object) -> None:
 
 
 def prepare_status(new: Object, old: Object) -> None:
+    resource.keep_metadata(new, old)
     zeros.conditions(new.get("status"), "lastTransitionTime")
 
 

@@ -54,7 +54,7 @@ def _parameters(parameters: Object, path: str) -> Errors:
 
 def validate_update(new: Object, old: Object) -> Errors:
     after, before = (new.get("spec") or {}).get("controller"), (old.get("spec") or {}).get("controller")
-    return validate_create(new) + checks.immutable(after, before, "spec.controller")
+    return checks.immutable(after or "", before or "", "spec.controller") + validate_create(new)
 
 
 def columns(obj: Object, now: float) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from kijabi.api import field, printing, served
+from kijabi.api import field, printing, resource, served
 from kijabi.api.checks import Errors
 from kijabi.api.resource import Object
 
@@ -70,6 +70,10 @@ def prepare_update(new: Object, old: Object) -> None:
         new["status"] = old["status"]
     else:
         new.pop("status", None)
+
+
+def prepare_status(new: Object, old: Object) -> None:
+    resource.keep_metadata(new, old)
 
 
 def validate_update(new: Object, old: Object) -> Errors:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import field, printing, served
+from kijabi.api import field, printing, resource, served
 from kijabi.api.checks import Errors
 from kijabi.api.resource import Object
 from kijabi.api.resource_k8s import allocations, requests
@@ -26,6 +26,7 @@ def prepare_create(obj: Object) -> None:
 
 
 def prepare_status(new: Object, old: Object) -> None:
+    resource.keep_metadata(new, old)
     allocations.default(new.setdefault("status", {}))
 
 

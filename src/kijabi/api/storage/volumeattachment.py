@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import checks, field, names, printing, served, zeros
+from kijabi.api import checks, field, names, printing, resource, served, zeros
 from kijabi.api.checks import Errors
 from kijabi.api.resource import Column, Object
 from kijabi.api.storage import csi
@@ -31,6 +31,7 @@ def prepare_create(obj: Object) -> None:
 
 
 def prepare_status(new: Object, old: Object) -> None:
+    resource.keep_metadata(new, old)
     told = new.setdefault("status", {})
     told.setdefault("attached", False)
     for key in ("attachError", "detachError"):
@@ -91,7 +92,8 @@ def _shown(spec: Object) -> Object:
 
 def validate_update(new: Object, old: Object) -> Errors:
     spec, before = new.get("spec") or {}, old.get("spec") or {}
-    return [field.immutable("spec", _shown(spec))] if spec != before else []
+    found = validate_create(new)
+    return [*found, field.immutable("spec", _shown(spec))] if spec != before else found
 
 
 def validate_status(new: Object, old: Object) -> Errors:

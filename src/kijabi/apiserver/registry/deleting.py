@@ -20,6 +20,10 @@ from kijabi.apiserver.watchcache.entry import Entry
 from kijabi.store import contract as store_contract
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
+_ORPHANED = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
+    "propagationPolicy=Orphan to suppress this warning"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +150,9 @@ def finalizers(endpoint: Endpoint, before: list[str], options: Object) -> list[s
     elif policy is not None:
         wanted = {"Orphan": ORPHAN, "Foreground": FOREGROUND}.get(policy, "")
     else:
-        # Nothing asked for: what stands on the object holds.
-        wanted = next((name for name in before if name in (ORPHAN, FOREGROUND)), "")
+        # Nothing asked for: what stands on the object holds, and then the custom of its kind.
+        custom = ORPHAN if endpoint.traits.orphans else ""
+        wanted = next((name for name in before if name in (ORPHAN, FOREGROUND)), custom)
     kept = [name for name in before if name not in (ORPHAN, FOREGROUND)]
     return [*kept, wanted] if wanted else kept
 
@@ -156,6 +161,9 @@ async def delete(
     reg: Registry, context: RequestContext, endpoint: Endpoint, namespace: str, name: str, options: Object
 ) -> Deleted:
     """Raises NotFound, Conflict, or what admission raises."""
+    silent = bool(options.keys() & {"propagationPolicy", "orphanDependents"})
+    if endpoint.resource.qualified == "jobs.batch" and not silent and _ORPHANED not in context.warnings:
+        context.warnings.append(_ORPHANED)
     there = endpoint.cache.get(namespace, name)
     certain = not reg.feed.shared
     while True:

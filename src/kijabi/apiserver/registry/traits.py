@@ -70,12 +70,14 @@ _PREFIXES = {
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """``collected``: whether deletion may leave the garbage collector's finalizers."""
+    """``collected``: whether deletion may leave the garbage collector's finalizers. ``orphans``: whether it leaves the
+    dependents where nobody says what is to become of them, as it was before there was a garbage collector."""
 
     create_on_update: bool = False
     unconditional_update: bool = True
     returns_deleted: bool = False
     collected: bool = True
+    orphans: bool = False
 
 
 def of(what: Resource) -> Traits:
@@ -86,9 +88,11 @@ def of(what: Resource) -> Traits:
         what.plural not in _NEEDS_VERSION,
         what.plural in _RETURNS_DELETED,
         what.plural != "events",
+        what.qualified in _ORPHANS,
     )
 
 
+_ORPHANS = ("replicationcontrollers", "jobs.batch")
 _GROUPS = frozenset(row.group for row in served.RESOURCES)
 
 
