@@ -106,6 +106,6 @@ def columns(obj: Object, now: float) -> list[Any]:
         f"{reporter}, {instance}" if instance else reporter,
         obj.get("message", "").strip(),
         first,
-        str(count),
+        count,
         printing.name(obj),
     ]

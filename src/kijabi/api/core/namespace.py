@@ -67,8 +67,7 @@ def validate_status(new: Object, old: Object) -> Errors:
 
 
 def fields(obj: Object) -> dict[str, str]:
-    # Upstream offers both spellings of the name.
-    return {"status.phase": (obj.get("status") or {}).get("phase", ""), "name": obj["metadata"].get("name", "")}
+    return {"status.phase": (obj.get("status") or {}).get("phase", "")}
 
 
 def columns(obj: Object, now: float) -> list[Any]:

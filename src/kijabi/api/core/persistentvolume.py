@@ -260,10 +260,6 @@ def warn_update(new: Object, old: Object) -> list[str]:
     return warn_create(new)
 
 
-def fields(obj: Object) -> dict[str, str]:
-    return {"name": obj["metadata"].get("name", "")}
-
-
 def columns(obj: Object, now: float) -> list[Any]:
     spec, told, meta = obj["spec"], obj.get("status") or {}, obj["metadata"]
     claim = spec.get("claimRef")

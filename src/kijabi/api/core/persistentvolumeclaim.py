@@ -166,10 +166,6 @@ def _capacity(obj: Object) -> quantity.Quantity:
     return quantity.of(((obj.get("status") or {}).get("capacity") or {}).get("storage", "0"))
 
 
-def fields(obj: Object) -> dict[str, str]:
-    return {"name": obj["metadata"].get("name", "")}
-
-
 def columns(obj: Object, now: float) -> list[Any]:
     spec, told, meta = obj["spec"], obj.get("status") or {}, obj["metadata"]
     bound = bool(spec.get("volumeName"))

@@ -94,6 +94,8 @@ def fields(obj: Object) -> dict[str, str]:
         "spec.hostNetwork": "true" if spec.get("hostNetwork") else "false",
         "status.phase": told.get("phase", ""),
         "status.podIP": addresses[0].get("ip", "") if addresses else told.get("podIP", ""),
+        # Asked for by old clients; what it says is never compared.
+        "status.podIPs": "",
         "status.nominatedNodeName": told.get("nominatedNodeName", ""),
     }
 
