@@ -75,7 +75,18 @@ def _strategy(row: resource.Resource) -> resource.Strategy:
     return plain
 
 
-_SERVED = ("pods", "configmaps", "namespaces", "nodes", "leases", "deployments", "bindings", "tokenreviews", "services")
+_SERVED = (
+    "pods",
+    "configmaps",
+    "namespaces",
+    "nodes",
+    "leases",
+    "deployments",
+    "bindings",
+    "tokenreviews",
+    "services",
+    "jobs",
+)
 
 
 class SmallCatalog:

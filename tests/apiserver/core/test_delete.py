@@ -139,3 +139,24 @@ async def test_kinds_without_deletecollection_say_405(api: Any) -> None:
         405,
         "the server does not allow this method on the requested resource",
     )
+
+
+JOBS = "/apis/batch/v1/namespaces/default/jobs"
+CUSTOMS = {
+    "nothing said": ("", ["orphan"], True),
+    "left": ("?propagationPolicy=Orphan", ["orphan"], False),
+    "taken along": ("?propagationPolicy=Background", None, False),
+    "waited for": ("?propagationPolicy=Foreground", ["foregroundDeletion"], False),
+}
+
+
+@pytest.mark.parametrize(("query", "finalizers", "warns"), CUSTOMS.values(), ids=CUSTOMS)
+async def test_a_job_leaves_its_pods_unless_told_otherwise(
+    api: Any, query: str, finalizers: list[str] | None, warns: bool
+) -> None:
+    template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}
+    await api.made(JOBS, {"metadata": {"name": "a"}, "spec": {"template": template}})
+    answer = await api.delete(f"{JOBS}/a{query}")
+    assert ("child pods are preserved by default" in answer.headers.get("Warning", "")) == warns
+    left = await api.get(f"{JOBS}/a")
+    assert (left.json["metadata"]["finalizers"] if left.status == 200 else None) == finalizers
