@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -363,3 +364,45 @@ async def test_options_of_a_deletion(site: wires.Site, body: bytes) -> None:
     assert answer.status in (400, 409, 422)
     assert is_status(answer)
     assert (await site.ask("GET", f"{MAPS}/there")).status == 200
+
+
+BOATS = "/apis/boats.example.com/v1/namespaces/default/boats"
+BOAT = b'"apiVersion":"boats.example.com/v1","kind":"Boat","metadata":{"name":"a"}'
+
+
+@pytest.fixture(scope="module")
+def definition() -> bytes:
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+    names = {"plural": "boats", "singular": "boat", "kind": "Boat", "listKind": "BoatList"}
+    spec = {"group": "boats.example.com", "scope": "Namespaced", "names": names, "versions": [version]}
+    return json.dumps({"metadata": {"name": "boats.boats.example.com"}, "spec": spec}).encode()
+
+
+async def test_custom_resources_say_what_they_are(site: wires.Site, definition: bytes) -> None:
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    assert (await site.ask("POST", path, definition)).status == 201
+    async with asyncio.timeout(10):
+        while (await site.ask("GET", BOATS)).status != 200:
+            pass
+    assert (await site.ask("POST", BOATS, b"{%b}" % BOAT)).status == 201
+    refusals = [
+        ("POST", JSON, b'{"metadata":{"name":"x"}}', 400, "(must be of type Boat): Object 'Kind' is missing in '{"),
+        ("POST", JSON, b"null", 400, "Object 'Kind' is missing in 'null' (6e756c6c)"),
+        ("POST", JSON, b'{"kind":"Boat"}', 400, "the API version in the data () does not match the expected"),
+        (
+            "POST",
+            JSON,
+            BOAT.replace(b'"Boat"', b'"Ship"').join((b"{", b"}")),
+            422,
+            'kind: Invalid value: "Ship": must be',
+        ),
+        ("PATCH", MERGE, b'{"kind":"Ship"}', 422, 'kind: Invalid value: "Ship": must be Boat'),
+        ("PATCH", MERGE, b'{"apiVersion":"x/v1"}', 422, "must be boats.example.com/v1"),
+        ("PATCH", STRATEGIC, b"[]", 415, "json-patch+json, application/merge-patch+json, application/apply-patch+yaml"),
+    ]
+    for method, media, body, status, message in refusals:
+        at = f"{BOATS}/a" if method == "PATCH" else BOATS
+        answer = await site.ask(method, at, body, Content_Type=media)
+        assert (answer.status, message in answer.message) == (status, True), answer.body
+    gone = await site.ask("DELETE", f"{BOATS}/a")
+    assert (gone.status, gone.json["status"], gone.json["details"]["kind"]) == (200, "Success", "boats")

@@ -98,6 +98,11 @@ def spoken(request: http.Request) -> tuple[str, ...]:
     return BUILT_IN if start != "apis" or protobuf.has(group, version) else SUPPORTED
 
 
+def _named() -> tuple[str, ...]:
+    """What refusals name: upstream's custom resources name protobuf too, which they have no form of."""
+    return SUPPORTED if compiled.load() is None else BUILT_IN
+
+
 @functools.lru_cache(maxsize=512)
 def clauses(header: str) -> tuple[tuple[str, dict[str, str]], ...]:
     """(media type, parameters) of an Accept header, best first."""
@@ -166,7 +171,7 @@ def accept(request: http.Request) -> Media:
     if types == BUILT_IN and not is_routable(header):
         raise unroutable(_offered(request))
     if media is None or not (PROTOBUF in types or (media.kind and compiled.load())):
-        raise not_acceptable(types)
+        raise not_acceptable(_named())
     return media
 
 
@@ -174,7 +179,7 @@ def refuse_tables(request: http.Request) -> None:
     """For answers that cannot be shown as a table. Raises NotAcceptable where nothing else is asked for."""
     header = request.headers.get("Accept", "")
     if TABLE in header and all(options.get("as") == TABLE for _, options in clauses(header)):
-        raise not_acceptable(spoken(request))
+        raise not_acceptable(_named())
 
 
 def plain(request: http.Request) -> Media:
@@ -207,7 +212,7 @@ def _body_type(request: http.Request, types_of: Callable[[http.Request], tuple[s
         return type_
     accepted = types_of(request)
     if type_ not in accepted:
-        raise unsupported(accepted)
+        raise unsupported(_named())
     return type_
 
 

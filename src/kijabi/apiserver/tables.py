@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import errors, resource
+from kijabi.api import errors, resource, served
 from kijabi.api import field as fields
 from kijabi.apiserver.negotiation import Media
 from kijabi.kit import http
@@ -115,6 +115,8 @@ def shape_list(
 
 
 def _go_type(strategy: resource.Strategy) -> str:
-    """As upstream's messages name the type of a built-in kind."""
+    """As upstream's messages name the type of a kind."""
     what = strategy.resource
+    if all(row.group != what.group for row in served.RESOURCES):
+        return "*unstructured.Unstructured"
     return f"*{what.group.partition('.')[0] or 'core'}.{what.kind}"

@@ -83,7 +83,7 @@ async def test_bodies_that_are_refused(api: Any, body: bytes, message: str) -> N
 
 ACCEPTED = {
     "built-in": (MAPS, "application/json, application/yaml, " + PROTOBUF),
-    "custom": (THINGS, f"{JSON}, {negotiation.YAML}"),
+    "custom": (THINGS, f"{JSON}, {negotiation.YAML}, {PROTOBUF}"),
 }
 
 

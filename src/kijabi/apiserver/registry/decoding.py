@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from kijabi.api import errors, resource, schema, served
+from kijabi.api import errors, field, resource, schema, served
 from kijabi.api.protobuf import compiled, wire
 from kijabi.apiserver import negotiation, params
+from kijabi.apiserver.registry import traits
 from kijabi.apiserver.registry.registry import Typing
 from kijabi.kit import http, jsons, yamls
 
 Object = resource.Object
 
 _KINDS = frozenset((row.api_version, row.kind) for row in served.RESOURCES)
-_GROUPS = frozenset(row.group for row in served.RESOURCES)
 # Kinds of the machinery, which have no resource.
 _OF_ALL = frozenset(("v1", kind) for kind in ("Status", "List", "APIGroup", "APIResourceList", "DeleteOptions"))
 
@@ -82,19 +82,25 @@ def body_object(
     duplicates: list[str] = []
     if directive != "Ignore" and media == negotiation.JSON:
         duplicates = find_duplicates(request.body, obj)
-    check_type(obj, gvk)
+    check_type(obj, gvk, request.body)
     check(obj, gvk, schemas, directive, warnings, duplicates, request.body)
     return obj
 
 
-def check_type(obj: Object, gvk: tuple[str, str, str]) -> None:
-    """Raises BadRequest where the body says it is something else than the path names."""
+def check_type(obj: Object, gvk: tuple[str, str, str], body: bytes = b"") -> None:
+    """Raises BadRequest where the body says it is something else than the path names.
+
+    Built-in kinds may leave out both; custom resources, sent to their own path in a ``body``, may not.
+    """
     group, version, kind = gvk
     expected = f"{group}/{version}" if group else version
+    if not traits.is_builtin(group) and body:
+        _check_custom(obj, gvk, expected, body)
+        return
     given_kind, given = obj.get("kind") or kind, obj.get("apiVersion") or expected
     if not isinstance(given_kind, str) or not isinstance(given, str):
         raise errors.BadRequest("couldn't get version/kind; json parse error: json: cannot unmarshal into a string")
-    if given_kind != kind or (given != expected and group in _GROUPS and (given, kind) not in _KINDS):
+    if given_kind != kind or (given != expected and traits.is_builtin(group) and (given, kind) not in _KINDS):
         raise _another_kind(given_kind, given, gvk)
     if given != expected:
         raise errors.BadRequest(
@@ -103,9 +109,36 @@ def check_type(obj: Object, gvk: tuple[str, str, str]) -> None:
     obj["kind"], obj["apiVersion"] = kind, expected
 
 
+def _check_custom(obj: Object, gvk: tuple[str, str, str], expected: str, body: bytes) -> None:
+    kind, given = obj.get("kind"), obj.get("apiVersion", "")
+    if not kind or not isinstance(kind, str):
+        shown = body.decode(errors="replace").strip()
+        raise _unrecognized(gvk[2], f"Object 'Kind' is missing in '{shown}'", body)
+    if given != expected:
+        raise errors.BadRequest(
+            f"the API version in the data ({given}) does not match the expected API version ({expected})"
+        )
+    must_be(obj, gvk)
+
+
+def must_be(obj: Object, gvk: tuple[str, str, str]) -> None:
+    """What a custom resource says it is. Raises Invalid."""
+    group, version, kind = gvk
+    problems = [
+        field.invalid(name, obj.get(name), f"must be {wanted}")
+        for name, wanted in (("kind", kind), ("apiVersion", f"{group}/{version}"))
+        if obj.get(name) != wanted
+    ]
+    if problems:
+        name = (obj.get("metadata") or {}).get("name", "")
+        raise errors.invalid(str(obj.get("kind") or ""), name, problems, group)
+
+
 def _another_kind(kind: str, api_version: str, wanted: tuple[str, str, str]) -> errors.BadRequest:
     version = api_version.rpartition("/")[2]
-    if wanted[0] in _GROUPS and ((api_version, kind.removesuffix("List")) in _KINDS or (version, kind) in _OF_ALL):
+    if traits.is_builtin(wanted[0]) and (
+        (api_version, kind.removesuffix("List")) in _KINDS or (version, kind) in _OF_ALL
+    ):
         own = f"{wanted[0].partition('.')[0] or 'core'}.{wanted[2]}"
         why = f"converting ({version}.{kind}) to ({own}): unknown conversion"
     else:

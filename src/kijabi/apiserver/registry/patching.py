@@ -9,7 +9,7 @@ from kijabi.api import field as fields
 from kijabi.api.patch import strategic_merge
 from kijabi.apiserver import negotiation, params
 from kijabi.apiserver.contract import RequestContext
-from kijabi.apiserver.registry import decoding
+from kijabi.apiserver.registry import decoding, traits
 from kijabi.apiserver.registry.registry import Object, Typing
 from kijabi.kit import http, jsons
 
@@ -20,9 +20,13 @@ _MOST_OPERATIONS = 10_000
 def patch_type(request: http.Request) -> str:
     """The media type of a patch. Raises UnsupportedMediaType."""
     type_ = request.headers.get("Content-Type", "").partition(";")[0]
-    if type_ in negotiation.PATCH_TYPES:
+    if type_ in negotiation.PATCH_TYPES and type_ != STRATEGIC_MERGE_PATCH:
         return type_
-    if negotiation.spoken(request) == negotiation.SUPPORTED:
+    is_custom = negotiation.spoken(request) == negotiation.SUPPORTED
+    if type_ == STRATEGIC_MERGE_PATCH and not is_custom:
+        return type_
+    if is_custom:
+        # They have no merge keys.
         raise negotiation.unsupported((JSON_PATCH, MERGE_PATCH, APPLY_PATCH))
     raise errors.UnsupportedMediaType("415: Unsupported Media Type", details={})
 
@@ -49,6 +53,8 @@ class Patcher:
         except jsons.Malformed as error:
             raise errors.BadRequest(f"error decoding patch: {error}") from error
         if self._type == JSON_PATCH:
+            if parsed is None:
+                return []
             if not isinstance(parsed, list):
                 was = params.JSON_NAMES.get(type(parsed), "object")
                 raise errors.BadRequest(
@@ -93,7 +99,10 @@ class Patcher:
             new["kind"] = self._gvk[2]
             new["apiVersion"] = "/".join(part for part in self._gvk[:2] if part)
         try:
-            decoding.check_type(new, self._gvk)
+            if traits.is_builtin(self._gvk[0]):
+                decoding.check_type(new, self._gvk)
+            else:
+                decoding.must_be(new, self._gvk)
             decoding.check(new, self._gvk, self._schemas, self._directive, warned, self._strict, touched=self._touched)
         except errors.BadRequest as error:
             raise self._refused(new, error) from error

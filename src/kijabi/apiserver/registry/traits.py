@@ -82,7 +82,7 @@ class Traits:
 
 def of(what: Resource) -> Traits:
     if not is_builtin(what.group):
-        return Traits(unconditional_update=False, returns_deleted=True)
+        return Traits(unconditional_update=False)
     return Traits(
         what.plural in _CREATE_ON_UPDATE,
         what.plural not in _NEEDS_VERSION,
