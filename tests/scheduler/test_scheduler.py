@@ -99,7 +99,7 @@ class Bench:
     async def event(self, reason, about):
         select = rest.Selection("default", fields=f"reason={reason},involvedObject.name={about}")
         async with asyncio.timeout(SECONDS):
-            async for event in self.client.watch(kinds.EVENTS, select):
+            async for event in self.client.watch(kinds.EVENTS, select, bookmarks=False):
                 return event.object
         raise AssertionError("the watch ended")
 

@@ -312,9 +312,9 @@ def test_plugins_are_configured_in_a_file_or_beside_it(tmp_path):
     path = tmp_path / "admission.yaml"
     path.write_text(
         "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n"
-        "- {name: PodSecurity, configuration: {kind: X}}\n- {name: Y, path: other.yaml}\n"
+        "- {name: PodSecurity, configuration: {kind: X}}\n- {name: Other, path: other.yaml}\n"
     )
-    assert files.load(str(path)) == {"PodSecurity": {"kind": "X"}, "Y": {"kind": "Other"}}
+    assert files.load(str(path)) == {"PodSecurity": {"kind": "X"}, "Other": {"kind": "Other"}}
     assert files.load("") == {}
     for text in ("kind: Pod\n", "[", "apiVersion: v1"):
         path.write_text(text)

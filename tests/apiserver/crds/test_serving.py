@@ -82,7 +82,7 @@ async def test_a_definition_is_served_discovered_and_published_once_it_is_establ
     assert [one["name"] for one in entries] == ["widgets", "widgets/status"]
     assert "example.com" in [one["name"] for one in (await client.get("/apis")).json["groups"]]
     aggregated = await client.get("/apis", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList")
-    last = aggregated.json["items"][-1]
+    [last] = [item for item in aggregated.json["items"] if item["metadata"].get("name") == "example.com"]
     assert last["metadata"]["name"] == "example.com"
     assert last["versions"][0]["resources"][0]["responseKind"] == {
         "group": "example.com",

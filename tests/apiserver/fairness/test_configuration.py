@@ -34,7 +34,7 @@ async def until(client, what, name, holds):
     """The object, once ``holds`` of it."""
     async with asyncio.timeout(5):
         async for event in client.watch(what, rest.Selection(fields=f"metadata.name={name}"), resource_version="0"):
-            if event.type != "DELETED" and holds(event.object):
+            if event.type in ("ADDED", "MODIFIED") and holds(event.object):
                 return event.object
     raise AssertionError("the watch has ended")
 
