@@ -143,7 +143,8 @@ def qualified(plural: str, group: str) -> str:
 
 
 def not_found(plural: str, name: str, group: str = "") -> NotFound:
-    return NotFound(f'{qualified(plural, group)} "{name}" not found', details=_about(group, plural, name))
+    shown = f'"{name}"' if name.isprintable() and '"' not in name else field.quoted(name)
+    return NotFound(f"{qualified(plural, group)} {shown} not found", details=_about(group, plural, name))
 
 
 def already_exists(plural: str, name: str, group: str = "") -> AlreadyExists:

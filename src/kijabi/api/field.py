@@ -91,7 +91,28 @@ def _show(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return str(value)
+    if isinstance(value, str) and not value.isprintable():
+        return quoted(value)
     return jsons.dumps(value).decode()
+
+
+_ESCAPES = {'"': '\\"', "\\": "\\\\"} | {chr(7 + place): f"\\{letter}" for place, letter in enumerate("abtnvfr")}
+
+
+def quoted(text: str) -> str:
+    """As Go quotes a text (``%q``): what cannot be printed is escaped."""
+    return '"' + "".join(letter if _is_plain(letter) else _escaped(letter) for letter in text) + '"'
+
+
+def _is_plain(letter: str) -> bool:
+    return letter.isprintable() and letter not in _ESCAPES
+
+
+def _escaped(letter: str) -> str:
+    code = ord(letter)
+    if letter in _ESCAPES:
+        return _ESCAPES[letter]
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def child(path: str, *names: str) -> str:

@@ -11,7 +11,7 @@ AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryLi
 async def test_the_old_documents(api: Any) -> None:
     assert (await api.get("/api")).json["versions"] == ["v1"]
     groups = (await api.get("/apis")).json["groups"]
-    assert [group["name"] for group in groups] == ["apps", "authentication.k8s.io", "coordination.k8s.io"]
+    assert [group["name"] for group in groups] == ["apps", "authentication.k8s.io", "batch", "coordination.k8s.io"]
     assert groups[0]["preferredVersion"] == {"groupVersion": "apps/v1", "version": "v1"}
     assert (await api.get("/apis/apps")).json["kind"] == "APIGroup"
     resources = {entry["name"]: entry for entry in (await api.get("/apis/apps/v1")).json["resources"]}
