@@ -21,7 +21,7 @@ def test_a_config_written_is_read_back_with_its_certificates(tmp_path: Path) -> 
     ("text", "why"),
     [
         (None, "No such file"),
-        ("[", "while parsing"),
+        ("[", "did not find expected node content"),
         ("- a", "not a Config"),
         ("current-context: here", "no context named 'here'"),
         ("current-context: a\ncontexts: [{name: a, context: {cluster: c}}]", "no cluster named 'c'"),

@@ -216,7 +216,7 @@ async def test_writers_that_fight_over_one_object_lose_nothing(site: wires.Site)
     ("method", "path", "status"),
     [
         ("HEAD", "/readyz", 200),
-        ("HEAD", f"{MAPS}/nothing", 404),
+        ("HEAD", f"{MAPS}/nothing", 405),
         ("OPTIONS", MAPS, 405),
         ("TRACE", MAPS, 405),
         ("OPTIONS", "/version", 405),
