@@ -32,9 +32,10 @@ _GENERIC = (
 )
 
 
-def include_object(request: http.Request) -> str:
-    """``includeObject``: None, Metadata (the default) or Object. Raises BadRequest."""
-    asked = request.param("includeObject") if request.query_string else ""
+def include_object(request: http.Request, media: Media | None = None) -> str:
+    """``includeObject``: None, Metadata (the default) or Object; only Tables ask for it. Raises BadRequest."""
+    is_table = media is None or media.kind == "Table"
+    asked = request.param("includeObject") if is_table and request.query_string else ""
     if asked not in ("", "None", "Metadata", "Object"):
         problem = fields.invalid("includeObject", asked, "must be 'Metadata', 'Object', 'None', or empty")
         raise errors.BadRequest(f"Unable to convert to Table as requested: {problem}")

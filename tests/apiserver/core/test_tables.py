@@ -53,3 +53,12 @@ async def test_metadata_only(api: Any, objects: Any) -> None:
     wrong = await api.get(PODS, headers=METADATA)
     assert wrong.status == 406
     assert "the requested object is a list" in wrong.message
+
+
+async def test_only_tables_ask_what_to_include(api: Any, objects: Any) -> None:
+    await api.made("/api/v1/namespaces/default/configmaps", objects.config_map("a"))
+    path = "/api/v1/namespaces/default/configmaps?includeObject=bad"
+    shapes = {"Table": 400, "PartialObjectMetadataList": 200, "PartialObjectMetadata": 406}
+    for shape, status in shapes.items():
+        answer = await api.get(path, headers={"Accept": f"application/json;as={shape};g=meta.k8s.io;v=v1"})
+        assert answer.status == status

@@ -46,7 +46,7 @@ def present(
 ) -> http.Response:
     """One object's JSON in the shape and type that the client accepts."""
     if media.kind:
-        include = tables.include_object(request)
+        include = tables.include_object(request, media)
         shaped = tables.shape(endpoint.strategy, orjson.loads(body), media, include, reg.clock.time())
         return responses.of_object(request, shaped, status, media)
     return responses.of_json(request, body, media, status)
@@ -124,7 +124,7 @@ def encode(endpoint: Endpoint, listed: listing.Listed) -> bytes:
 def _shaped(
     reg: Registry, request: http.Request, endpoint: Endpoint, listed: listing.Listed, media: negotiation.Media
 ) -> http.Response:
-    include = tables.include_object(request)
+    include = tables.include_object(request, media)
     objects = [endpoint.codec.decode(entry.value, entry.revision) for entry in listed.entries]
     now = reg.clock.time()
     shaped = tables.shape_list(endpoint.strategy, objects, list_meta(listed), media, include, now)

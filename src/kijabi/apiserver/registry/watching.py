@@ -139,8 +139,7 @@ async def watch(
         if media.kind == negotiation.PARTIAL_LIST:
             # No event is a list: upstream ends the stream at the first.
             return http.Response(200, _nothing(), _headers(media))
-        include = tables.include_object(request) if media.kind == negotiation.TABLE else ""
-        encode = Shaped(reg, endpoint, media, include)
+        encode = Shaped(reg, endpoint, media, tables.include_object(request, media))
     converting = None
     if endpoint.remote is not None:
         # What only the webhook's version can be asked is asked when events are sent.
