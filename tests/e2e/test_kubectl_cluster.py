@@ -56,10 +56,6 @@ def test_prints(kubectl: Kubectl, command: str, patterns: list[str]) -> None:
         assert re.search(pattern, shown, re.M), f"{pattern!r} is not in\n{shown}"
 
 
-def test_top_says_that_nobody_measures(kubectl: Kubectl) -> None:
-    assert re.search("Metrics API not available|Metrics not available", kubectl.fails("top nodes"))
-
-
 def test_explain_refuses_what_there_is_not(kubectl: Kubectl) -> None:
     assert re.search('field "wombat" does not exist', kubectl.fails("explain pods.spec.wombat"))
 

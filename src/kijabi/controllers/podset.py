@@ -203,12 +203,13 @@ class PodControl:
                 await self._clock.sleep(_ASK_AGAIN.delay(failures))
 
     async def _find(self, pod: Object) -> Object | None:
-        failures = 0
+        # Their roles let controllers list pods, but not get one.
+        meta, failures = pod["metadata"], 0
+        select = rest.Selection(meta["namespace"], fields=f"metadata.name={meta['name']}")
         while True:
             try:
-                return await self._client.get(kinds.PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
-            except errors.NotFound:
-                return None
+                found: list[Object] = (await self._client.list(kinds.PODS, select))["items"]
+                return found[0] if found else None
             except transport.Unreachable:
                 failures += 1
                 await self._clock.sleep(_ASK_AGAIN.delay(failures))

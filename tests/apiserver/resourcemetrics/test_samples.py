@@ -78,3 +78,28 @@ async def test_nodes_are_looked_at_while_somebody_asks() -> None:
         assert count < 30, "it goes on for some minutes, not for ever"
         await now.advance(600.0)
         assert len(looks) == count
+
+
+async def test_a_node_that_falls_silent_is_told_of_a_while_longer() -> None:
+    now, silent = clock.FakeClock(), False
+
+    async def nodes() -> list[str]:
+        return ["a"]
+
+    async def fetch(name: str) -> str:
+        if silent:
+            raise TimeoutError
+        return f"node_cpu_usage_seconds_total {now.monotonic()}\nnode_memory_working_set_bytes 1\n"
+
+    made = collector.Collector(nodes, fetch, now)
+    for _ in range(2):
+        await made.look()
+        await now.advance(10.0)
+    silent = True
+    await made.look()
+    used = made.node("a")
+    assert used is not None
+    assert used.cpu == pytest.approx(1.0)
+    await now.advance(collector.STALE)
+    await made.look()
+    assert made.node("a") is None

@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 EVERY, FIRST_WINDOW = 15.0, 1.0
 IDLE = 300.0
+# How long what a node told is told again when it does not answer.
+STALE = 60.0
 _AT_ONCE = 32
 
 # Gives a node's /metrics/resource as text; raises OSError where it cannot be had.
@@ -62,7 +64,7 @@ class Collector:
             self._before, self._now = {}, {}
 
     async def look(self) -> None:
-        """One look at all nodes. A node that does not answer keeps what it last told for one more round."""
+        """One look at all nodes. Of a node that does not answer now, what it told before is told a while longer."""
         names = list(await self._nodes())
         limit = asyncio.Semaphore(_AT_ONCE)
 
@@ -76,7 +78,15 @@ class Collector:
             return name, samples.parse(text, self._clock.time())
 
         found = dict(pair for pair in await asyncio.gather(*map(one, names)) if pair is not None)
-        self._before, self._now = self._now, found
+        oldest = self._clock.time() - STALE
+        for name in names:
+            last = self._now.get(name)
+            if name in found and last is not None:
+                self._before[name] = last
+            elif last is not None and last.node.at >= oldest:
+                found[name] = last
+        self._before = {name: sample for name, sample in self._before.items() if name in found}
+        self._now = found
 
     def node(self, name: str) -> samples.Usage | None:
         now, before = self._now.get(name), self._before.get(name)
