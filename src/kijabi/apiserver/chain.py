@@ -20,7 +20,7 @@ from kijabi.api import errors
 from kijabi.apiserver import audit, contract, fairness, flow, requestinfo, responses
 from kijabi.apiserver.authn import impersonation
 from kijabi.apiserver.authz import denial
-from kijabi.apiserver.contract import Attributes, RequestContext, RequestInfo, UserInfo, Verdict
+from kijabi.apiserver.contract import RequestContext, RequestInfo, UserInfo, Verdict
 from kijabi.apiserver.fairness import gate
 from kijabi.apiserver.registry.registry import Registry
 from kijabi.apiserver.registry.verbs import Verbs, no_such_resource, not_allowed
@@ -199,7 +199,7 @@ class ApiServer:
         if "impersonate-" in "".join(request.headers).lower():
             # As read from a connection they cannot be changed.
             request.headers = CIMultiDict(request.headers)
-            acting = await self._impersonation.impersonate(_asked(user, info), request.headers)
+            acting = await self._impersonation.impersonate(contract.attributes_of(user, info), request.headers)
             user = acting.user
             if self._steps.audit is not None and (trail := contract.TRAIL.get()) is not None:
                 trail.impersonated, trail.constraint = user, acting.constraint
@@ -291,7 +291,7 @@ class ApiServer:
     # --- whether
 
     async def _authorize(self, context: RequestContext) -> None:
-        attributes = _asked(context.user, context.info)
+        attributes = contract.attributes_of(context.user, context.info)
         decision = await self._steps.authorizer.authorize(attributes)
         if self._steps.audit is not None and (trail := contract.TRAIL.get()) is not None:
             allowed = decision.verdict is Verdict.ALLOW
@@ -344,23 +344,6 @@ class ApiServer:
         if root in ("api", "version") or (root == "apis" and any(group == known for known, _, _ in self._endpoints)):
             raise no_such_resource()
         return responses.text("404 page not found\n", 404)
-
-
-def _asked(user: UserInfo, info: RequestInfo) -> Attributes:
-    return Attributes(
-        user,
-        info.verb,
-        info.namespace,
-        info.api_group,
-        info.api_version,
-        info.resource,
-        info.subresource,
-        info.name,
-        info.path,
-        info.is_resource,
-        info.field_selector,
-        info.label_selector,
-    )
 
 
 _NO_INFO = RequestInfo(False, "", "")

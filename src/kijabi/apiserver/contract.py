@@ -78,6 +78,24 @@ class Attributes:
     label_selector: str = ""
 
 
+def attributes_of(user: UserInfo, info: RequestInfo) -> Attributes:
+    """What a request asks for, as authorizers and the audit policy read it."""
+    return Attributes(
+        user,
+        info.verb,
+        info.namespace,
+        info.api_group,
+        info.api_version,
+        info.resource,
+        info.subresource,
+        info.name,
+        info.path,
+        info.is_resource,
+        info.field_selector,
+        info.label_selector,
+    )
+
+
 class Verdict(enum.Enum):
     ALLOW = "allow"
     DENY = "deny"

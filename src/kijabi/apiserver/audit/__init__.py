@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from kijabi.apiserver import contract
 from kijabi.apiserver import options as options_
 from kijabi.apiserver.audit import backends, policy, trail
-from kijabi.apiserver.contract import Attributes, RequestInfo, UserInfo
+from kijabi.apiserver.contract import RequestInfo, UserInfo
 from kijabi.kit import clock, http, tasks
 
 
@@ -31,7 +32,7 @@ class Auditor:
         self, request: http.Request, info: RequestInfo, user: UserInfo, identity: str, received: float
     ) -> trail.Trail | None:
         """None where the policy keeps nothing of this request. ``received`` is in seconds since the epoch."""
-        decided = self.policy.decide(attributes(info, user))
+        decided = self.policy.decide(contract.attributes_of(user, info))
         self.counters.levels[decided.level] = self.counters.levels.get(decided.level, 0) + 1
         if decided.level == policy.NONE:
             return None
@@ -52,21 +53,6 @@ class Auditor:
     async def close(self) -> None:
         for sink in self.sinks:
             await sink.close()
-
-
-def attributes(info: RequestInfo, user: UserInfo) -> Attributes:
-    return Attributes(
-        user,
-        info.verb,
-        info.namespace,
-        info.api_group,
-        info.api_version,
-        info.resource,
-        info.subresource,
-        info.name,
-        info.path,
-        info.is_resource,
-    )
 
 
 def build(
